@@ -1,0 +1,146 @@
+# Run `make help` for what can be made. Everything is rebuilt only when something it depends on has changed.
+
+PYTHON3      ?= python3
+VENV         ?= .venv
+OUTPUTS      ?= outputs
+REALIZATIONS ?= 100
+SEED         ?= 1
+WORKERS      ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+TESTS        ?= tests
+
+PYTHON    := $(VENV)/bin/python
+PIP       := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+FORECAST  := $(VENV)/bin/forecast
+PACKAGE   := $(VENV)/package.stamp
+TOOLS     := $(VENV)/test.stamp
+SETTINGS  := $(OUTPUTS)/.settings
+SCENARIOS := $(sort $(basename $(notdir $(wildcard scenarios/*.yaml))))
+OTHERS    := $(filter-out baseline,$(SCENARIOS))
+
+# What the numbers of a run depend on, and what its pictures depend on besides.
+ENGINE   := $(filter-out forecast/__main__.py,$(wildcard forecast/*.py)) \
+            $(wildcard forecast/model/*.py forecast/ensemble/*.py forecast/scenario/*.py forecast/assess/*.py forecast/history/*.* scenarios/world/*.yaml)
+PICTURES := $(wildcard forecast/report/*.*)
+
+say = @printf '%-11s %s\n' '$(1)' '$(2)'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help forecast scenarios compare test check bench cf-check docs behaviour baseline-numbers lock clean FORCE
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+	    printf '  make %-17s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo '  Settings: REALIZATIONS=$(REALIZATIONS) SEED=$(SEED) WORKERS=$(WORKERS) OUTPUTS=$(OUTPUTS)'
+	@echo '  One scenario: make $(OUTPUTS)/lithium_surge'
+
+forecast: $(OUTPUTS)/baseline ## run the baseline: data, summary and pictures in outputs/baseline
+	$(call say,ready,$(OUTPUTS)/baseline: results.zarr summary.nc scenario.yaml pictures/)
+
+scenarios: $(SCENARIOS:%=$(OUTPUTS)/%) ## run every shipped scenario
+	$(call say,ready,$(words $(SCENARIOS)) scenarios in $(OUTPUTS))
+
+compare: $(OTHERS:%=$(OUTPUTS)/comparisons/%.txt) ## compare every scenario with the baseline
+	$(call say,ready,$(words $(OTHERS)) comparisons in $(OUTPUTS)/comparisons)
+
+test: $(TOOLS) ## run all tests
+	@$(PYTHON) -m pytest -q $(TESTS)
+
+check: $(TOOLS) ## ruff, mypy and the house rules
+	@$(VENV)/bin/ruff check --quiet --output-format concise .
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(PYTHON) -m pytest -q --durations=0 --no-header tests/test_house.py
+	$(call say,sound,ruff mypy house)
+
+bench: $(TOOLS) ## measure the speed of the engine and the command line
+	@$(PYTHON) tests/bench.py
+
+cf-check: $(TOOLS) $(OUTPUTS)/baseline ## check the results against CF-1.11 with an independent checker
+	@mkdir -p $(OUTPUTS)/exported
+	@$(FORECAST) export $(OUTPUTS)/baseline --format netcdf --all --output $(OUTPUTS)/exported/baseline.nc --force
+	@$(PYTHON) tests/cf_check.py $(OUTPUTS)/baseline/summary.nc $(OUTPUTS)/exported/baseline.nc
+
+docs: $(VENV)/docs.stamp ## build the pages in docs/_build
+	@$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build
+	$(call say,ready,docs/_build/index.html)
+
+behaviour: $(TOOLS) $(SCENARIOS:%=$(OUTPUTS)/%) ## rewrite docs/behaviour.md and its pictures from the runs
+	@$(PYTHON) docs/behaviour.py $(OUTPUTS)
+
+baseline-numbers: $(TOOLS) ## store new numbers for the regression tests; say why in CHANGELOG.md, Results changed
+	@$(PYTHON) -m pytest -q tests/regression --store-baseline
+
+lock: $(PYTHON) ## find and lock the newest versions of all packages
+	@$(PIP) 'uv>=0.9,<1'
+	@$(foreach part,run test docs,$(LOCK_$(part)) --output-file requirements/$(part).txt &&) true
+	$(call say,locked,requirements/run.txt requirements/test.txt requirements/docs.txt)
+
+clean: ## remove outputs, caches and built pages; .venv stays
+	@find $(OUTPUTS) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	@rm -rf build dist *.egg-info docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find forecast tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment, in steps: the locked packages, the package itself, the tools for tests, the tools for pages.
+
+$(PYTHON):
+	$(call say,environment,$(VENV))
+	@$(PYTHON3) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt | $(PYTHON)
+	$(call say,install,$<)
+	@$(PIP) --require-hashes -r $<
+	@touch $@
+
+$(PACKAGE): setup.cfg pyproject.toml $(VENV)/run.stamp
+	$(call say,install,battery-forecast)
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(TOOLS): requirements/test.txt $(PACKAGE)
+	$(call say,install,$<)
+	@$(PIP) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/docs.stamp: requirements/docs.txt $(TOOLS)
+	$(call say,install,$<)
+	@$(PIP) --require-hashes -r $<
+	@touch $@
+
+LOCK      := UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv --quiet --no-config pip compile setup.cfg --upgrade --universal --python-version 3.11 \
+             --fork-strategy fewest --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+LOCK_run  := $(LOCK) --extra build
+LOCK_test := $(LOCK) --extra build --extra test --extra lint --constraint requirements/run.txt
+LOCK_docs := $(LOCK) --extra build --extra test --extra lint --extra docs --constraint requirements/test.txt
+
+# A run depends on the engine, the data, its own scenario file, the files that this one is based on, and the settings.
+
+bases    = $(basename $(shell awk '/^[^ \#-]/ {now = /^base:/} now {sub(/^base:/, ""); sub(/ \#.*/, ""); \
+             gsub(/[][,"\047]|^ *- /, " "); print}' scenarios/$(1).yaml))
+lineage  = $(if $(filter $(1),$(2)),,scenarios/$(1).yaml $(foreach parent,$(call bases,$(1)),$(call lineage,$(parent),$(1) $(2))))
+
+$(foreach s,$(SCENARIOS),$(eval $(OUTPUTS)/$(s)/manifest.json: $(call lineage,$(s))))
+.PHONY: $(SCENARIOS:%=$(OUTPUTS)/%)
+$(foreach s,$(SCENARIOS),$(eval $(OUTPUTS)/$(s): $(OUTPUTS)/$(s)/pictures/.made))
+
+CHOSEN := $(REALIZATIONS) realizations, seed $(SEED)
+ifneq ($(shell cat $(SETTINGS) 2>/dev/null),$(CHOSEN))
+$(SETTINGS): FORCE
+endif
+$(SETTINGS):
+	@mkdir -p $(@D)
+	@echo '$(CHOSEN)' > $@
+
+$(OUTPUTS)/%/manifest.json: $(ENGINE) $(PACKAGE) $(SETTINGS)
+	$(call say,run,$*: $(REALIZATIONS) realizations)
+	@$(FORECAST) run $* --realizations $(REALIZATIONS) --seed $(SEED) --workers $(WORKERS) --output $(OUTPUTS)/$* --no-pictures --force
+
+$(OUTPUTS)/%/pictures/.made: $(OUTPUTS)/%/manifest.json $(PICTURES)
+	$(call say,draw,$*)
+	@$(FORECAST) plot $(OUTPUTS)/$* > /dev/null
+	@touch $@
+
+$(OUTPUTS)/comparisons/%.txt: $(OUTPUTS)/baseline/pictures/.made $(OUTPUTS)/%/pictures/.made
+	$(call say,compare,$* with baseline)
+	@mkdir -p $(@D)
+	@$(FORECAST) compare $(OUTPUTS)/$* $(OUTPUTS)/baseline --output $(@:.txt=.nc) > $@

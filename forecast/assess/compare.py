@@ -1,0 +1,230 @@
+"""What differs between scenarios, realization by realization.
+
+Realization k of two runs with the same seed shares its luck and its draws, so A - B within a realization is due to
+the scenarios alone (common random numbers; Law 2015, section 11.2). Sign: the first scenario minus the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from forecast.assess.milestones import milestone_years
+from forecast.errors import StoreError
+from forecast.report.views import WORLD, by_year, world_shares
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+PAIRS = 2000
+MEASURES = {
+    "share_of_sales": ("1", "share of the world's deliveries in the segment"),
+    "lithium_price": ("USD t-1", "lithium price, mean of the year"),
+    "cell_price": ("USD kWh-1", "cell price of the chemistry, mean of the year"),
+}
+SHIFTS = ("share_year", "entry_year", "commercial_year", "crossover_year")
+OUTCOMES = ("both", "only_a", "only_b", "neither")
+
+
+def title(results: xr.Dataset, otherwise: str) -> str:
+    """Name of the scenario that made the results."""
+    return str(results.attrs.get("scenario") or results.attrs.get("title") or otherwise)
+
+
+def check_pairs(a: xr.Dataset, b: xr.Dataset) -> None:
+    """Raise StoreError unless realization k of both shares its luck."""
+    names = f"{title(a, 'the first')} and {title(b, 'the second')}"
+    advice = "run both with the same seed and realizations, or ask for an unpaired comparison"
+    if "seed" not in a.attrs or a.attrs["seed"] != b.attrs.get("seed"):
+        raise StoreError(f"{names} cannot be paired: seeds {a.attrs.get('seed')} and {b.attrs.get('seed')}; {advice}")
+    if not np.array_equal(a["realization"].values, b["realization"].values):
+        count = f"{a.sizes['realization']} and {b.sizes['realization']} realizations"
+        raise StoreError(f"{names} cannot be paired: their realizations differ ({count}); {advice}")
+
+
+def measures(results: xr.Dataset) -> xr.Dataset:
+    """What is compared, by realization and year."""
+    found = {"share_of_sales": world_shares(results)}
+    for name in ("lithium_price", "cell_price"):
+        found[name] = by_year(results[name].load())
+    return xr.Dataset(found)
+
+
+def pairing(a: xr.Dataset, b: xr.Dataset, unpaired: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the realizations that are set against each other.
+
+    Paired: each against itself. Unpaired: each of A against several of B, about 2000 pairs, a fixed stride apart.
+    """
+    first, second = a.sizes["realization"], b.sizes["realization"]
+    if not unpaired:
+        return np.arange(first), np.arange(second)
+    turns = max(1, min(second - 1, PAIRS // first))
+    shift = 1 + np.arange(turns) * max(1, (second - 1) // turns)
+    return np.tile(np.arange(first), turns), (np.arange(first) + shift[:, None]).ravel() % second
+
+
+def take(array: xr.DataArray, places: np.ndarray) -> xr.DataArray:
+    """The realizations at these positions, numbered by pair."""
+    chosen = array.isel(realization=places).astype("float64")
+    return chosen.drop_vars("realization")
+
+
+def standard_error(a: xr.DataArray, b: xr.DataArray, difference: xr.DataArray, unpaired: bool) -> xr.DataArray:
+    """Standard error of the mean difference; unpaired as Welch (1947)."""
+    if not unpaired:
+        return difference.std("realization", ddof=1) / np.sqrt(difference.sizes["realization"])
+    of_a, of_b = (array.astype("float64").var("realization", ddof=1) / array.sizes["realization"] for array in (a, b))
+    return (of_a + of_b) ** 0.5
+
+
+def measure_differences(a: xr.DataArray, b: xr.DataArray, places: tuple[np.ndarray, np.ndarray], unpaired: bool) -> dict:
+    """Median of each, quantiles, mean and standard error of A - B, and the probability that A is above B."""
+    name, (unit, meaning) = str(a.name), MEASURES[str(a.name)]
+    a, b = xr.align(a, b, join="inner", exclude="realization")
+    difference = take(a, places[0]) - take(b, places[1])
+    found = {
+        "a": (a.median("realization"), unit, f"A: median {meaning}"),
+        "b": (b.median("realization"), unit, f"B: median {meaning}"),
+        "difference": (difference.quantile(list(QUANTILES), "realization"), unit, f"A - B: {meaning}"),
+        "mean": (difference.mean("realization"), unit, f"Mean of A - B: {meaning}"),
+        "standard_error": (standard_error(a, b, difference, unpaired), unit, f"Standard error of the mean of A - B: {meaning}"),
+        "above": ((difference > 0).mean("realization"), "1", f"Probability that A is above B: {meaning}"),
+    }
+    return {
+        f"{name}_{key}": array.astype("float32").assign_attrs(units=unit_here, long_name=long_name)
+        for key, (array, unit_here, long_name) in found.items()
+    }
+
+
+def milestone_shifts(a: xr.DataArray, b: xr.DataArray, places: tuple[np.ndarray, np.ndarray]) -> dict:
+    """Years by which A is later than B where both get there, and how often both, one or neither does."""
+    name = str(a.name)
+    a, b = xr.align(a, b, join="inner", exclude="realization")
+    a, b = take(a, places[0]), take(b, places[1])
+    both = (a.notnull() & b.notnull()).any("realization")
+    shift = (a - b).where(both, 0).quantile(list(QUANTILES), "realization", method="inverted_cdf").where(both)
+    reach = [a.notnull() & b.notnull(), a.notnull() & b.isnull(), a.isnull() & b.notnull(), a.isnull() & b.isnull()]
+    chance = xr.concat([case.mean("realization") for case in reach], "outcome")
+    return {
+        f"{name}_shift": shift.astype("float32").assign_attrs(
+            units="year", long_name=f"A - B: {name.replace('_', ' ')}", comment="over the pairs in which both reach it"
+        ),
+        f"{name}_outcome": chance.astype("float32").assign_attrs(
+            units="1", long_name=f"Probability that both, only A, only B or neither reaches it: {name.replace('_', ' ')}"
+        ),
+    }
+
+
+def compare(a: xr.Dataset, b: xr.Dataset, unpaired: bool = False) -> xr.Dataset:
+    """A - B: shares, prices and milestones, with intervals over realizations.
+
+    unpaired  set the realizations of A against others of B; intervals are then much wider, for luck no longer cancels
+
+    Raises StoreError when the realizations cannot be paired. What only one scenario has (a chemistry, a year) is left
+    out; the attribute ``left_out`` names it.
+    """
+    if not unpaired:
+        check_pairs(a, b)
+    places = pairing(a, b, unpaired)
+    found: dict[str, xr.DataArray] = {}
+    first, second = measures(a), measures(b)
+    for name in MEASURES:
+        found |= measure_differences(first[name], second[name], places, unpaired)
+    first, second = (milestone_years(results).sel(region=WORLD, drop=True) for results in (a, b))
+    for name in SHIFTS:
+        if name in first and name in second:
+            found |= milestone_shifts(first[name], second[name], places)
+    made = xr.Dataset(found).assign_coords(outcome=np.array(OUTCOMES, object))
+    made["quantile"].attrs = {"units": "1", "long_name": "Quantile over realizations"}
+    return made.assign_attrs(described(a, b, unpaired))
+
+
+def described(a: xr.Dataset, b: xr.Dataset, unpaired: bool) -> dict:
+    """Attributes of a comparison."""
+    odd = [
+        f"{dim} {name}"
+        for dim in ("chemistry", "segment", "region")
+        for name in sorted({*map(str, a[dim].values)} ^ {*map(str, b[dim].values)})
+    ]
+    how = "unpaired: realizations do not share their luck" if unpaired else "paired: realization by realization"
+    return {
+        "title": f"{title(a, 'A')} minus {title(b, 'B')}",
+        "scenario_a": title(a, "A"),
+        "scenario_b": title(b, "B"),
+        "pairing": how,
+        "realizations": int(a.sizes["realization"]),
+        "left_out": ", ".join(odd),
+    }
+
+
+def compare_all(named: Mapping[str, xr.Dataset], unpaired: bool = False) -> dict[str, xr.Dataset]:
+    """The first scenario (A, the reference) against each of the others (B): {name of the other: comparison}."""
+    (reference, a), *others = named.items()
+    return {
+        name: compare(a, b, unpaired).assign_attrs(scenario_a=reference, scenario_b=name, title=f"{reference} minus {name}")
+        for name, b in others
+    }
+
+
+def differs(comparison: xr.Dataset, level: float = 0.9) -> bool:
+    """Whether the central interval of A - B leaves out zero for any share, price, segment, chemistry and year.
+
+    level  0.9 or 0.5. The interval is that of the realizations, so it means little for fewer than 20 of them.
+    """
+    if level not in (0.5, 0.9):
+        raise ValueError(f"level is {level}; a comparison keeps the intervals 0.5 and 0.9")
+    tails = ((1 - level) / 2, (1 + level) / 2)
+    for name in MEASURES:
+        low, high = (comparison[f"{name}_difference"].sel(quantile=q, method="nearest", tolerance=1e-6) for q in tails)
+        if bool(((low > 0) | (high < 0)).any()):
+            return True
+    return False
+
+
+def rows(comparison: xr.Dataset, years: tuple[int, ...] | None = None) -> list[dict]:
+    """One row per measure, segment, chemistry and year (every fifth by default), then one per milestone."""
+    every = comparison["year"].values
+    chosen = [int(year) for year in every if (year in years if years is not None else year % 5 == 0)]
+    table = []
+    for name in MEASURES:
+        table += measure_rows(comparison.sel(year=chosen), name)
+    for name in SHIFTS:
+        if f"{name}_shift" in comparison:
+            table += shift_rows(comparison, name)
+    return table
+
+
+def keys(array: xr.DataArray) -> list[tuple[tuple[int, ...], dict]]:
+    """Every position of an array with its coordinates by name."""
+    labels = {str(dim): array[dim].values.tolist() for dim in array.dims}
+    return [(place, {dim: labels[dim][i] for dim, i in zip(labels, place, strict=True)}) for place in np.ndindex(*array.shape)]
+
+
+def measure_rows(comparison: xr.Dataset, name: str) -> list[dict]:
+    """Rows of one measure."""
+    above = comparison[f"{name}_above"]
+    get = {key: comparison[f"{name}_{key}"].transpose(*above.dims).values for key in ("a", "b", "mean", "standard_error", "above")}
+    difference = comparison[f"{name}_difference"].transpose(*above.dims, "quantile").values
+    ends = {"low": difference[..., 0], "median": difference[..., len(QUANTILES) // 2], "high": difference[..., -1]}
+    return [
+        {"measure": name, **key, **{column: number(values[place]) for column, values in (get | ends).items()}} for place, key in keys(above)
+    ]
+
+
+def shift_rows(comparison: xr.Dataset, name: str) -> list[dict]:
+    """Rows of one milestone."""
+    shift = comparison[f"{name}_shift"]
+    dims = [dim for dim in shift.dims if dim != "quantile"]
+    chance = comparison[f"{name}_outcome"].transpose(*dims, "outcome")
+    shift = shift.transpose(*dims, "quantile")
+    return [
+        {"milestone": name, **key}
+        | {"low": number(shift.values[place][0]), "median": number(shift.values[place][2]), "high": number(shift.values[place][-1])}
+        | {outcome: number(p) for outcome, p in zip(OUTCOMES, chance.values[place], strict=True)}
+        for place, key in keys(shift.isel(quantile=0, drop=True))
+    ]
+
+
+def number(value: float) -> float | None:
+    """A float for JSON: six significant digits, None for NaN."""
+    return None if np.isnan(value) else float(f"{value:.6g}")

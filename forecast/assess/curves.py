@@ -1,0 +1,221 @@
+"""Adoption curves: logistic and Bass, fitted to the share of world sales by segment and chemistry, in each realization.
+
+Logistic (Fisher and Pry 1971): s(t) = ceiling / (1 + exp(-(t - midpoint) / width)); the 10-90 % time is 2 ln(9) width.
+Bass (1969): s(t) = m (1 - exp(-(p + q) x)) / (1 + (q / p) exp(-(p + q) x)), x = t - launch, where launch is the year
+before the share first reaches 0.1 %; p is innovation, q imitation, m the ceiling. Bass counted adopters; here the
+share of yearly sales stands for them.
+Only what rises from nothing, stays and passes its midpoint is an S-curve; the rest is named for what it is, not fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from forecast.report.views import world_shares
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+KINDS = ("s_curve", "never_adopted", "present_from_start", "rise_and_fall", "unfinished", "poor_fit")
+ADOPTED = 0.01
+LAUNCHED = 0.001
+FALLEN = 0.7
+GOOD_FIT = 0.9
+BATCH = 8192
+STEPS = 60
+LOGISTIC_LOW, LOGISTIC_HIGH = np.array([0.005, 1990.0, np.log(0.1)]), np.array([1.0, 2150.0, np.log(30.0)])
+BASS_LOW, BASS_HIGH = np.log([1e-7, 1e-3, 0.005]), np.log([1.0, 5.0, 1.0])
+PARAMETERS = {
+    "ceiling": ("1", "Ceiling of the logistic curve, share of sales"),
+    "midpoint": ("1", "Calendar year at half the ceiling, logistic curve"),
+    "duration": ("year", "Time from 10 to 90 % of the ceiling, logistic curve"),
+    "logistic_r2": ("1", "Share of variance that the logistic curve explains"),
+    "bass_p": ("year-1", "Bass coefficient of innovation"),
+    "bass_q": ("year-1", "Bass coefficient of imitation"),
+    "bass_m": ("1", "Bass ceiling, share of sales"),
+    "bass_r2": ("1", "Share of variance that the Bass curve explains"),
+}
+
+Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def logistic(parameters: np.ndarray, year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logistic shares (n, years) and their slopes by parameter (n, years, 3).
+
+    parameters  (n, 3)  ceiling, midpoint, logarithm of the width
+    year        (n, years) or (1, years)
+    """
+    ceiling, midpoint, width = parameters[:, :1], parameters[:, 1:2], np.exp(parameters[:, 2:])
+    z = (year - midpoint) / width
+    part = 0.5 * (1 + np.tanh(z / 2))
+    bend = ceiling * part * (1 - part)
+    return ceiling * part, np.stack([part, -bend / width, -bend * z], -1)
+
+
+def bass(parameters: np.ndarray, age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bass shares (n, years) and their slopes by parameter (n, years, 3); zero before the launch.
+
+    parameters  (n, 3)  logarithms of p, q and m
+    age         (n, years)  years since the launch
+    """
+    p, q, m = (np.exp(parameters[:, i : i + 1]) for i in range(3))
+    x = np.maximum(age, 0)
+    left = np.exp(-(p + q) * x)
+    below = 1 + q / p * left
+    part = (1 - left) / below
+    slow = x * left * (below + q / p * (1 - left)) / below**2
+    by_p = slow + (1 - left) * q / p**2 * left / below**2
+    by_q = slow - (1 - left) / p * left / below**2
+    return m * part, np.stack([m * by_p * p, m * by_q * q, m * part], -1)
+
+
+def least_squares(
+    curve: Curve, start: np.ndarray, when: np.ndarray, share: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Parameters (n, 3) of least squares: Levenberg (1944) and Marquardt (1963) steps on all series at once.
+
+    A step that does not help is taken back and damped more; parameters are clipped to the bounds.
+    """
+    best = np.clip(start, *bounds)
+    value, slope = curve(best, when)
+    error = ((share - value) ** 2).sum(-1)
+    damping = np.full(len(best), 1e-2)
+    for _ in range(STEPS):
+        curvature = np.einsum("nti,ntj->nij", slope, slope)
+        diagonal = np.einsum("nii->ni", curvature)
+        diagonal += damping[:, None] * diagonal + 1e-12
+        step = np.linalg.solve(curvature, np.einsum("nti,nt->ni", slope, share - value)[..., None])[..., 0]
+        tried = np.clip(best + step, *bounds)
+        value_there, slope_there = curve(tried, when)
+        error_there = ((share - value_there) ** 2).sum(-1)
+        better = error_there < error
+        best[better], error[better] = tried[better], error_there[better]
+        value[better], slope[better] = value_there[better], slope_there[better]
+        damping = np.clip(np.where(better, damping / 5, damping * 4), 1e-9, 1e9)
+    return best
+
+
+def explained(share: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    """Share of variance over the years that a fit explains (n,); 0 for a series that does not move."""
+    around = ((share - share.mean(-1, keepdims=True)) ** 2).sum(-1)
+    left = ((share - fitted) ** 2).sum(-1)
+    return np.where(around > 0, 1 - left / np.where(around > 0, around, 1), 0)
+
+
+def first_above(share: np.ndarray, level: np.ndarray, year: np.ndarray) -> np.ndarray:
+    """First year in which each series (n, years) is above its level (n, 1)."""
+    return year[(share > level).argmax(-1)]
+
+
+def fit_logistic(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
+    """Logistic parameters of each series (n, years), started at the years when 10, 50 and 90 % of the top are passed."""
+    top = share.max(-1, keepdims=True)
+    early, middle, late = (first_above(share, level * top, year) for level in (0.1, 0.5, 0.9))
+    width = np.maximum(late - early, 1) / (2 * np.log(9))
+    start = np.stack([top[:, 0], middle, np.log(width)], -1)
+    found = least_squares(logistic, start, year[None].astype(float), share, (LOGISTIC_LOW, LOGISTIC_HIGH))
+    quality = explained(share, logistic(found, year[None])[0])
+    return {"ceiling": found[:, 0], "midpoint": found[:, 1], "duration": 2 * np.log(9) * np.exp(found[:, 2]), "logistic_r2": quality}
+
+
+def fit_bass(share: np.ndarray, year: np.ndarray, shape: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Bass parameters of each series, started from its logistic: p + q = 1 / width, q / p from the time to the midpoint."""
+    launch = first_above(share, np.full((len(share), 1), LAUNCHED), year) - 1
+    rate = 2 * np.log(9) / shape["duration"]
+    odds = np.exp(np.clip(rate * (shape["midpoint"] - launch), 0, 12))
+    start = np.log(np.stack([rate / (1 + odds), rate * odds / (1 + odds), shape["ceiling"]], -1))
+    age = year[None].astype(float) - launch[:, None]
+    found = least_squares(bass, start, age, share, (BASS_LOW, BASS_HIGH))
+    quality = explained(share, bass(found, age)[0])
+    return {f"bass_{name}": np.exp(found[:, i]) for i, name in enumerate("pqm")} | {"bass_r2": quality}
+
+
+def outline(share: np.ndarray) -> np.ndarray:
+    """Kind of each series (n, years) that can be told without a fit; three-year means stand for peak and end."""
+    smooth = (share[:, 2:] + share[:, 1:-1] + share[:, :-2]) / 3
+    kind = np.zeros(len(share), np.int8)
+    kind[smooth[:, -1] < FALLEN * smooth.max(-1)] = KINDS.index("rise_and_fall")
+    kind[share[:, 0] >= ADOPTED] = KINDS.index("present_from_start")
+    kind[share.max(-1) < ADOPTED] = KINDS.index("never_adopted")
+    return kind
+
+
+def fit(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
+    """Kind and parameters of each series (n, years); parameters are NaN where the series is not an S-curve."""
+    kind = outline(share)
+    found = {name: np.full(len(share), np.nan, np.float32) for name in PARAMETERS}
+    rising = np.flatnonzero(kind == 0)
+    for first in range(0, len(rising), BATCH):
+        rows_here = rising[first : first + BATCH]
+        series = share[rows_here].astype(float)
+        shape = fit_logistic(series, year)
+        poor = shape["logistic_r2"] < GOOD_FIT
+        unfinished = shape["midpoint"] > year[-1]
+        kind[rows_here] = np.select([unfinished, poor], [KINDS.index("unfinished"), KINDS.index("poor_fit")], 0)
+        for name, values in (shape | fit_bass(series, year, shape)).items():
+            found[name][rows_here] = np.where(unfinished | poor, np.nan, values)
+    return {"kind": kind, **found}
+
+
+def quantiles_of_fitted(parameter: xr.DataArray) -> xr.DataArray:
+    """Quantiles over the realizations that have the parameter; NaN where none has."""
+    anywhere = parameter.notnull().any("realization")
+    found = parameter.where(anywhere, 0).quantile(list(QUANTILES), "realization")
+    return found.where(anywhere).astype("float32")
+
+
+def fit_curves(results: xr.Dataset) -> xr.Dataset:
+    """Adoption curves of an ensemble by segment, with ``all``, and chemistry of the world.
+
+    ``kind`` and parameters by realization, ``NAME_quantile`` over the realizations that are S-curves, and
+    ``kind_probability``.
+    """
+    share = world_shares(results).transpose("realization", "segment", "chemistry", "year")
+    fitted = fit(share.values.reshape(-1, share.sizes["year"]), share["year"].values)
+    dims = share.dims[:-1]
+    found = xr.Dataset(coords={dim: share[dim] for dim in dims})
+    for name, values in fitted.items():
+        found[name] = (dims, values.reshape(share.shape[:-1]))
+    found["kind"].attrs = {
+        "long_name": "Kind of adoption curve",
+        "flag_values": np.arange(len(KINDS), dtype=np.int8),
+        "flag_meanings": " ".join(KINDS),
+    }
+    for name, (unit, meaning) in PARAMETERS.items():
+        found[name].attrs = {"units": unit, "long_name": meaning, "comment": "missing: not an S-curve"}
+        found[f"{name}_quantile"] = quantiles_of_fitted(found[name]).assign_attrs(
+            units=unit, long_name=f"{meaning}: quantile", comment="over the realizations that are S-curves"
+        )
+    chance = [(found["kind"] == i).mean("realization") for i in range(len(KINDS))]
+    found["kind_probability"] = xr.concat(chance, "kind_of_curve").astype("float32")
+    found = found.assign_coords(kind_of_curve=np.array(KINDS, object))
+    found["quantile"].attrs = {"units": "1", "long_name": "Quantile over realizations"}
+    found["kind_of_curve"].attrs = {"long_name": "Kind of adoption curve"}
+    found["kind_probability"].attrs = {"units": "1", "long_name": "Probability of each kind of adoption curve"}
+    return found
+
+
+def rows(found: xr.Dataset) -> list[dict]:
+    """One row per segment and chemistry: the likeliest kind, and parameters where at least half are S-curves."""
+    table = []
+    for segment in found["segment"].values:
+        for chemistry in found["chemistry"].values:
+            table.append(curve_row(found.sel(segment=segment, chemistry=chemistry)))
+    return table
+
+
+def curve_row(found: xr.Dataset) -> dict:
+    """Row of one segment and chemistry; a parameter is its 5, 25, 50, 75 and 95 % quantiles or None."""
+    chance = found["kind_probability"].values
+    row = {
+        "segment": found["segment"].item(),
+        "chemistry": found["chemistry"].item(),
+        "kind": KINDS[int(chance.argmax())],
+        "kind_probability": round(float(chance.max()), 4),
+        "s_curve_probability": round(float(chance[0]), 4),
+    }
+    for name in PARAMETERS:
+        quantiles = found[f"{name}_quantile"].values
+        row[name] = [float(f"{value:.5g}") for value in quantiles] if chance[0] >= 0.5 else None
+    return row

@@ -1,0 +1,78 @@
+"""Which pictures there are of a forecast, and the observed past that is drawn into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecast.errors import DataError, ForecastError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SUBJECTS = ("overview", "adoption", "stack", "lithium", "prices", "programmes", "history")
+FORMATS = (".png", ".svg", ".pdf")
+WORLD_SERIES = ("cell_price", "lithium_price", "ev_battery_demand", "storage_demand", "ev_demand_outside_iea")
+FIRST_YEAR = 2015
+
+
+def observed_past(first_year: int = FIRST_YEAR) -> dict[str, Any]:
+    """Observed series as {name: {year: value}}, and ``lfp_share`` as {region: {year: value}}."""
+    from forecast.history.observed import regions
+
+    past: dict[str, Any] = {name: _series(name, "world", first_year) for name in WORLD_SERIES}
+    past["lfp_share"] = {region: _series("lfp_share", region, first_year) for region in regions("lfp_share")}
+    return {name: values for name, values in past.items() if values}
+
+
+def _series(name: str, region: str, first_year: int) -> dict[int, float]:
+    from forecast.history.observed import observed
+
+    try:
+        found = observed(name, region, confidence=("high", "medium", "low"))
+    except DataError:
+        return {}
+    return {int(year): float(value) for year, value in zip(found.years, found.values, strict=True) if year >= first_year}
+
+
+def picture(results: xr.Dataset, subject: str, segment: str | None = None) -> Any:
+    """One figure of a subject; all segments together unless one is named."""
+    from forecast.report import plots
+
+    past = observed_past(int(results["month"].values[0].year))
+    if segment is not None and segment not in results["segment"].values:
+        raise ForecastError(f"segment {segment}: not in these results; there are {', '.join(map(str, results['segment'].values))}")
+    if segment is not None and subject not in ("adoption", "stack"):
+        raise ForecastError(f"{subject}: has no segments; --segment goes with adoption and stack")
+    drawn = {
+        "overview": lambda: plots.overview(results, past),
+        "adoption": lambda: plots.adoption_fan(results, segment) if segment else plots.adoption_fans(results),
+        "stack": lambda: plots.chemistry_stack(results, segment) if segment else plots.chemistry_stacks(results),
+        "lithium": lambda: plots.lithium_price_fan(results, past.get("lithium_price")),
+        "prices": lambda: plots.cell_price_paths(results, past.get("cell_price")),
+        "programmes": lambda: plots.programme_entries(results),
+        "history": lambda: plots.history_panel(results, past),
+    }
+    return drawn[subject]()
+
+
+def draw_all(results: xr.Dataset, folder: Path) -> Iterator[Path]:
+    """Draw every subject into a folder; yields the files as they are written."""
+    for subject in SUBJECTS:
+        yield save(picture(results, subject), folder / f"{subject}.png")
+
+
+def save(figure: Any, file: Path) -> Path:
+    """Write a figure as its suffix says and forget it."""
+    from forecast.report import plots
+
+    if file.suffix.lower() not in FORMATS:
+        raise ForecastError(f"{file}: pictures end in {', '.join(FORMATS)}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return plots.save(figure, file)
+    except OSError as error:
+        raise ForecastError(f"{file}: cannot write: {error.strerror or error}") from error
+    finally:
+        figure.clear()

@@ -1,0 +1,94 @@
+"""From a scenario to a folder of results with its summary and pictures."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecast.ensemble import manifest
+from forecast.ensemble.execute import Outcome, Progress, run
+from forecast.ensemble.plan import Plan
+from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results
+
+if TYPE_CHECKING:
+    from forecast.ensemble.engines import Engine
+    from forecast.scenario import Scenario
+
+OUTPUTS = Path("outputs")
+
+
+def run_ensemble(
+    scenario: Scenario | str | Path,
+    realizations: int = 100,
+    seed: int = 1,
+    *,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    monthly: bool = False,
+    block: int = 0,
+    first: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    pictures: bool = True,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a scenario and put results, summary and pictures into a folder.
+
+    scenario      a shipped name, a file, or a loaded scenario
+    folder        outputs/NAME if None; must not exist, unless ``resume`` or ``force``
+    workers       processes; all cores if None
+    monthly       keep every variable by month; twelve times as large
+    block, first  realizations computed together (0: a fitting number); number of the first
+    resume        continue an unfinished run of the same scenario, seed, realizations and block
+    force         replace older results once the new ones are whole
+
+    Raises ForecastError and its kin; what failed in single realizations is in the outcome.
+    """
+    from forecast.scenario import dump, load
+
+    if isinstance(scenario, str | Path):
+        scenario = load(scenario)
+    name = name_of(scenario)
+    plan = Plan(name, scenario.world, dump(scenario), seed, realizations, block, monthly, first)
+    return run(
+        plan,
+        OUTPUTS / name if folder is None else folder,
+        workers=workers,
+        engine=engine,
+        resume=resume,
+        force=force,
+        progress=progress,
+        finish=partial(sum_up, pictures=pictures),
+    )
+
+
+def name_of(scenario: Scenario) -> str:
+    """Name of a scenario; that of the run if it is the resolved file in a folder of results, which then gives the same bytes."""
+    file = scenario.files[0] if scenario.files else Path()
+    if file.name == SCENARIO and (file.parent / manifest.NAME).is_file():
+        return str(manifest.read(file.parent)["run"]["scenario"])
+    return scenario.name
+
+
+def sum_up(folder: Path, results: Any, pictures: bool = True) -> None:
+    """Add the summary, and pictures if wanted, to a folder that is about to be sealed."""
+    from forecast.assess.pictures import draw_all
+    from forecast.assess.summary import summarise
+    from forecast.ensemble.export import write_netcdf
+
+    write_netcdf(summarise(results), folder / SUMMARY)
+    if pictures:
+        for _ in draw_all(results, folder / "pictures"):
+            pass
+
+
+def redraw(folder: str | Path) -> list[Path]:
+    """Draw the pictures of a folder of results again and seal them; returns the files."""
+    from forecast.assess.pictures import draw_all
+
+    folder = Path(folder)
+    files = list(draw_all(open_results(folder), folder / "pictures"))
+    add_files(folder, [file.relative_to(folder).as_posix() for file in files])
+    return files

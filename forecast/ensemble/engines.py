@@ -1,0 +1,132 @@
+"""Where blocks are computed: in this process or in several. An engine takes work and yields what comes back, in any order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any, Protocol
+
+from forecast.errors import ForecastError
+
+BREAKS_WITHOUT_PROGRESS = 3
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLIS_NUM_THREADS")}
+
+Work = Callable[[int], Any]
+
+
+class Engine(Protocol):
+    """Anything that can compute blocks: a process pool here, a cluster elsewhere.
+
+    ``work`` can be pickled and stores its result itself; what it returns is small.
+    """
+
+    def compute(self, work: Work, blocks: Iterable[int]) -> Generator[Any, None, None]:
+        """Yield what ``work`` returns for every block, as it comes."""
+        ...
+
+
+class Serial:
+    """All blocks in this process, one after the other."""
+
+    def compute(self, work: Work, blocks: Iterable[int]) -> Generator[Any, None, None]:
+        """Yield what ``work`` returns for every block, in order."""
+        yield from map(work, blocks)
+
+
+class Processes:
+    """Blocks in worker processes; the blocks of a worker that dies are computed again by new workers."""
+
+    def __init__(self, workers: int):
+        self.workers = workers
+
+    def compute(self, work: Work, blocks: Iterable[int]) -> Generator[Any, None, None]:
+        """Yield what ``work`` returns for every block, as it comes."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        missing, breaks = set(blocks), 0
+        while missing:
+            try:
+                with closing(self._pool(work, sorted(missing))) as finished:
+                    for block, result in finished:
+                        missing.discard(block)
+                        breaks = 0
+                        yield result
+            except BrokenProcessPool as error:
+                breaks += 1
+                if breaks == BREAKS_WITHOUT_PROGRESS:
+                    raise ForecastError(
+                        f"worker processes died {breaks} times in a row without finishing a block, perhaps for lack of memory; "
+                        "try fewer --workers or a smaller --block"
+                    ) from error
+
+    def _pool(self, work: Work, blocks: list[int]) -> Generator[tuple[int, Any], None, None]:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor, as_completed
+
+        spawn = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(self.workers, len(blocks)), spawn, _begin, (work,))
+        try:
+            with _quiet_start():
+                futures = {pool.submit(_work, block): block for block in blocks}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            _stop(pool)
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Start processes that use one thread each and leave Ctrl-C to the parent."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def _stop(pool: Any) -> None:
+    """End the workers of a pool now, whatever they are doing."""
+    for process in list((pool._processes or {}).values()):
+        with suppress(OSError, ValueError):
+            process.kill()
+
+
+_task: Work | None = None
+
+
+def _begin(work: Work) -> None:
+    """Prepare a worker: remember the work, and die with the parent."""
+    import multiprocessing
+
+    global _task
+    _task = work
+    if "fork" in multiprocessing.get_all_start_methods():
+        # Nothing is forked; but locks that libraries make for themselves then have no name that outlives a killed worker.
+        multiprocessing.set_start_method("fork", force=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work(block: int) -> Any:
+    assert _task is not None
+    return _task(block)

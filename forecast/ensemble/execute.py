@@ -1,0 +1,263 @@
+"""Run an ensemble: blocks of realizations on an engine, each stored when done, the whole put in place at the end.
+
+What is interrupted, killed or failing loses nothing that was finished: an unfinished folder is continued by ``resume``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecast.ensemble import manifest, store
+from forecast.ensemble.engines import Engine, Processes, Serial
+from forecast.ensemble.plan import Plan
+from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError
+
+TOLD = 20
+Simulate = Callable[[Any, int, np.ndarray, bool], dict[str, np.ndarray]]
+"""(world, seed, numbers of realizations, monthly) -> arrays, realization first."""
+Progress = Callable[[int, int], None]
+"""Called with the realizations done and those wanted."""
+Finish = Callable[[Path, Any], None]
+"""Called with the folder and the results before it is sealed; may add files."""
+
+
+def simulate_block(world: Any, seed: int, realizations: np.ndarray, monthly: bool) -> dict[str, np.ndarray]:
+    """Draw the parameters of some realizations and simulate them side by side."""
+    from forecast.ensemble.design import draw
+    from forecast.model.world import simulate
+
+    return simulate(draw(world, seed, realizations), seed, realizations, monthly=monthly)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker does with a block: simulate it and store it; returns only how many realizations that were."""
+
+    partial: Path
+    plan: Plan
+    simulate: Simulate
+
+    def __call__(self, block: int) -> int:
+        numbers = self.plan.numbers[self.plan.places(block)]
+        arrays, failed = self._arrays(numbers)
+        store.write_block(self.partial, self.plan, block, arrays, failed)
+        return len(numbers)
+
+    def _arrays(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+        try:
+            return self.simulate(self.plan.world, self.plan.seed, numbers, self.plan.monthly), []
+        except Exception:  # noqa: BLE001 - whatever a realization raises, the others are kept
+            return self._one_by_one(numbers)
+
+    def _one_by_one(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+        """The block again, each realization alone, to find the one that fails."""
+        rows, failed = [], []
+        for number in numbers:
+            try:
+                rows.append(self.simulate(self.plan.world, self.plan.seed, np.array([number]), self.plan.monthly))
+            except Exception as error:  # noqa: BLE001 - as above
+                failed.append({"realization": int(number), "seed": self.plan.seed, "error": f"{type(error).__name__}: {error}"})
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]} if rows else {}, failed
+
+
+def failure_message(failed: list[dict[str, Any]], name: str, seed: int, realizations: int) -> str:
+    """Which realizations failed, why, and how to see one of them fail alone."""
+    shown = [f"  realization {f['realization']}, seed {f['seed']}: {f['error']}" for f in failed[:TOLD]]
+    more = [f"  and {len(failed) - TOLD} more"] if len(failed) > TOLD else []
+    again = f"forecast run {name} --seed {seed} --first {failed[0]['realization']} --realizations 1"
+    return "\n".join([f"{len(failed)} of {realizations} realizations failed:", *shown, *more, f"one of them alone: {again}"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the results are and how it went.
+
+    failed  realizations that could not be computed: realization, seed, error
+    """
+
+    folder: Path
+    realizations: int
+    failed: list[dict[str, Any]]
+    seconds: float
+    computed: int
+
+
+def run(
+    plan: Plan,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+    finish: Finish | None = None,
+    simulate: Simulate = simulate_block,
+) -> Outcome:
+    """Compute an ensemble and put it into ``folder``; nothing is there before all of it is.
+
+    workers  processes; all cores if None. One works in this process
+    resume   continue an unfinished run of the same plan
+    force    replace older results, once the new ones are whole, or an unfinished run
+
+    Raises ForecastError before any work if the folder exists or cannot be written, LockedError if another run writes to it,
+    Interrupted on SIGINT or SIGTERM, RealizationError if nothing could be computed.
+    """
+    began = time.time()
+    folder = Path(os.path.abspath(folder))
+    partial = folder.with_name(f"{folder.name}.partial")
+    with _locked(folder), _signals():
+        try:
+            if (earlier := _already_there(plan, folder, partial, resume, force)) is not None:
+                return earlier
+            done = _begin(plan, folder, partial, resume, force)
+            computed = plan.realizations - sum(_size(plan, block) for block in done)
+            chosen = engine or _engine(plan, workers, len(plan.blocks) - len(done))
+            _compute(chosen, Work(partial, plan, simulate), plan, done, progress)
+            return _complete(plan, folder, partial, finish, began, computed)
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; what is finished is kept in {partial}: the same command with --resume continues") from None
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _size(plan: Plan, block: int) -> int:
+    place = plan.places(block)
+    return place.stop - place.start
+
+
+def _engine(plan: Plan, workers: int | None, blocks: int) -> Engine:
+    wanted = min(workers or cores(), blocks)
+    return Serial() if wanted <= 1 else Processes(wanted)
+
+
+def _already_there(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> Outcome | None:
+    """The outcome of an earlier run if there is nothing left to do; an error if something is in the way."""
+    if resume and _sealed_as(partial, plan):
+        store.publish(partial, folder)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    if not folder.is_dir():
+        raise ForecastError(f"{folder}: exists and is not a folder")
+    if resume and not force and _sealed_as(folder, plan):
+        return Outcome(folder, plan.realizations, manifest.read(folder)["failed"], 0.0, 0)
+    if not (folder / manifest.NAME).is_file():
+        raise ForecastError(f"{folder}: exists and holds no results of this program; choose another --output")
+    if not force:
+        raise ForecastError(f"{folder}: already holds results; --force replaces them, --output puts the new ones elsewhere")
+    return None
+
+
+def _sealed_as(folder: Path, plan: Plan) -> bool:
+    try:
+        return manifest.read(folder)["run"] == plan.identity()
+    except StoreError:
+        return False
+
+
+def _begin(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> dict[int, dict[str, Any]]:
+    """Make or take up the unfinished folder; returns the receipts of blocks that need no more work."""
+    if partial.exists():
+        if resume:
+            _same_run(plan, partial)
+            return {block: receipt for block, receipt in store.receipts(partial).items() if not receipt["failed"]}
+        if not force:
+            raise ForecastError(
+                f"{partial}: an unfinished run with {len(store.receipts(partial))} of its blocks done; "
+                "--resume continues it, --force starts again"
+            )
+    store.create(partial, plan)
+    return {}
+
+
+def _same_run(plan: Plan, partial: Path) -> None:
+    before, now = store.plan_of(partial), plan.identity()
+    if before is None:
+        raise ForecastError(f"{partial}: cannot be continued, its plan is missing or damaged; --force starts again")
+    if differing := [key for key in now if before.get(key) != now[key]]:
+        told = ", ".join(f"{key} was {before.get(key)}, now {now[key]}" for key in differing)
+        raise ForecastError(f"{partial}: cannot be continued, it is another run: {told}; --force starts again")
+
+
+def _compute(engine: Engine, work: Work, plan: Plan, done: dict[int, Any], progress: Progress | None) -> None:
+    count = sum(_size(plan, block) for block in done)
+    report = progress or (lambda done, wanted: None)
+    report(count, plan.realizations)
+    with closing(engine.compute(work, [block for block in plan.blocks if block not in done])) as finished:
+        for realizations in finished:
+            count += realizations
+            report(count, plan.realizations)
+
+
+def _complete(plan: Plan, folder: Path, partial: Path, finish: Finish | None, began: float, computed: int) -> Outcome:
+    """Sum up, seal and put in place."""
+    done = store.receipts(partial)
+    if lost := [block for block in plan.blocks if block not in done]:
+        raise StoreError(f"{partial}: blocks {lost[:5]} were written and have changed since; --resume computes them again")
+    failed = store.failures(done)
+    if len(failed) == plan.realizations:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RealizationError(failure_message(failed, plan.name, plan.seed, plan.realizations))
+    if finish is not None:
+        finish(partial, store.open_arrays(partial, store.files_of(partial, done), failed))
+    seconds = round(time.time() - began, 3)
+    clock = {"began": _clock(began), "ended": _clock(time.time()), "seconds": seconds, "computed": computed}
+    manifest.write_bytes(partial / manifest.SIDECAR, manifest.sealed(clock))
+    store.seal(partial, plan, done)
+    store.publish(partial, folder)
+    return Outcome(folder, plan.realizations, failed, seconds, computed)
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep the place of a folder to ourselves; creates the folder above it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise LockedError(f"{folder}: another run is writing there") from None
+    except OSError as error:
+        raise manifest.cannot_write(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,179 @@
+"""netCDF and CSV: results and summaries for other programs, and netCDF read back with care."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from forecast.ensemble.manifest import cannot_write, sync
+from forecast.errors import ForecastError, StoreError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LABELS = "_name"
+"""CF wants numbers in a variable named like its dimension: labels of ``segment`` are written as ``segment_name``."""
+REALIZATIONS_AT_ONCE = 50
+FIRST_COLUMNS = ("variable", "units")
+
+
+def chosen(results: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Some variables of a dataset, or all if none are named."""
+    if unknown := [name for name in names if name not in results.data_vars]:
+        raise ForecastError(f"{', '.join(unknown)}: no such variable; there are {', '.join(sorted(map(str, results.data_vars)))}")
+    if not names:
+        return results
+    kept = results[list(names)]
+    bounds = [kept[dim].attrs.get("bounds") for dim in kept.dims if dim in kept.coords]
+    return kept.assign_coords({name: results[name] for name in bounds if name in results.variables})
+
+
+def write_netcdf(dataset: xr.Dataset, file: Path) -> None:
+    """Write a compressed netCDF-4 file after CF-1.11; the same dataset gives the same bytes, whole or not at all."""
+    ready = _after_cf(dataset)
+    encoding = {str(name): _encoding(ready, str(name)) for name in ready.variables}
+    unfinished = file.with_name(f"{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        ready.to_netcdf(unfinished, engine="h5netcdf", encoding=encoding)
+        sync(unfinished)
+        os.replace(unfinished, file)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise cannot_write(file, error) from error
+
+
+def _after_cf(dataset: xr.Dataset) -> xr.Dataset:
+    labelled = [
+        str(dim) for dim in dataset.dims if dim in dataset.coords and dataset[dim].dtype.kind in "OTU" and not _is_clock(dataset[dim])
+    ]
+    ready = dataset.drop_indexes(labelled).rename_vars({dim: f"{dim}{LABELS}" for dim in labelled})
+    for variable in ready.variables.values():
+        variable.encoding.clear()
+        if "flag_values" in variable.attrs:
+            variable.attrs["flag_values"] = np.array(variable.attrs["flag_values"], variable.dtype)
+    return ready
+
+
+def _is_clock(coordinate: xr.DataArray) -> bool:
+    return coordinate.attrs.get("standard_name") == "time"
+
+
+def _encoding(dataset: xr.Dataset, name: str) -> dict[str, Any]:
+    variable = dataset[name]
+    bounds = {dataset[dim].attrs.get("bounds") for dim in dataset.dims if dim in dataset.coords}
+    if name in bounds or _is_clock(variable):
+        first = dataset[variable.dims[0]].values[0].year
+        return {"units": f"days since {first}-01-01", "calendar": "360_day", "dtype": "float64", "_FillValue": None}
+    if variable.dtype.kind in "OTU" or not variable.ndim:
+        return {}
+    nothing = {"_FillValue": None} if name in dataset.coords or variable.dtype.kind != "f" else {}
+    return {"zlib": True, "complevel": 1, "shuffle": True, **nothing}
+
+
+def read_netcdf(file: Path) -> xr.Dataset:
+    """Read a netCDF file that ``write_netcdf`` wrote, labels as coordinates; StoreError for anything that leads outside it."""
+    import xarray as xr
+
+    try:
+        _refuse_links(file)
+        dataset = xr.open_dataset(file, engine="h5netcdf", decode_coords="all").load()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{file}: cannot be read as netCDF: {error}") from error
+    labels = {str(name): str(name).removesuffix(LABELS) for name in dataset.coords if str(name).endswith(LABELS)}
+    named = dataset.rename_vars({name: dim for name, dim in labels.items() if dataset[name].dims == (dim,)})
+    for dim in labels.values():
+        named = named.set_xindex(dim) if dim not in named.indexes else named
+    return named
+
+
+def _refuse_links(file: Path) -> None:
+    """HDF5 can point to other files; ours never do."""
+    import h5py  # type: ignore[import-untyped]
+
+    def look(name: str, item: Any) -> str | None:
+        if isinstance(item, h5py.Group):
+            links = [item.get(key, getlink=True) for key in item]
+            return name if any(not isinstance(link, h5py.HardLink) for link in links) else None
+        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
+
+    with h5py.File(file, "r") as content:
+        if (found := look("/", content) or content.visititems(look)) is not None:
+            raise StoreError(f"{file}: {found} leads outside the file; not written by this program")
+
+
+def export_netcdf(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
+    """Write a netCDF file that must not exist, unless forced."""
+    _refuse_existing(file, force)
+    write_netcdf(dataset, file)
+    return file
+
+
+def export_csv(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
+    """Write a CSV file that must not exist, unless forced."""
+    _refuse_existing(file, force)
+    unfinished = file.with_name(f"{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+            write_csv(dataset, stream)
+        os.replace(unfinished, file)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise cannot_write(file, error) from error
+    return file
+
+
+def _refuse_existing(file: Path, force: bool) -> None:
+    if file.exists() and not force:
+        raise ForecastError(f"{file}: exists; --force replaces it")
+
+
+def write_csv(dataset: xr.Dataset, stream: TextIO) -> None:
+    """Write a long table: one row per value, with the variable, its unit and its place along every dimension."""
+    dims = list(dict.fromkeys(str(dim) for array in dataset.data_vars.values() for dim in array.dims))
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*FIRST_COLUMNS, *dims, "value"])
+    for name, array in dataset.data_vars.items():
+        first = [str(name), array.attrs.get("units", "")]
+        for part in _parts(array):
+            writer.writerows(_rows(first, part, dims))
+
+
+def _parts(array: xr.DataArray) -> Iterator[xr.DataArray]:
+    if "realization" not in array.dims:
+        yield array
+        return
+    for start in range(0, array.sizes["realization"], REALIZATIONS_AT_ONCE):
+        yield array.isel(realization=slice(start, start + REALIZATIONS_AT_ONCE))
+
+
+def _rows(first: list[str], array: xr.DataArray, dims: list[str]) -> Iterator[list[Any]]:
+    places = [_labels(array, dim) if dim in array.dims else [""] for dim in dims]
+    values = array.transpose(*[dim for dim in dims if dim in array.dims]).values.ravel().tolist()
+    for place, value in zip(itertools.product(*places), values, strict=True):
+        yield [*first, *place, _shown(value)]
+
+
+def _labels(array: xr.DataArray, dim: str) -> list[Any]:
+    if dim not in array.coords:
+        return list(range(array.sizes[dim]))
+    labels = array[dim].values.tolist()
+    if array[dim].attrs.get("standard_name") != "time":
+        return labels
+    return [f"{when.year}-{when.month:02d}" for when in labels] if dim == "month" else [when.year for when in labels]
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.6g}"
+    return value

@@ -1,0 +1,295 @@
+"""The only reader and writer of results: a folder with results.zarr, scenario.yaml and a sealed manifest.
+
+A run is built in ``NAME.partial`` beside its place and renamed when whole. Every block of realizations is one chunk of
+every array, so that processes write without locks. What is read is checked against the manifest, file by file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.ensemble import manifest
+from forecast.ensemble.manifest import Files
+from forecast.ensemble.metadata import NO_CODE, Variable, coordinates, dataset_attributes, variables
+from forecast.ensemble.plan import Plan
+from forecast.errors import ForecastError, StoreError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ARRAYS = "results.zarr"
+SCENARIO = "scenario.yaml"
+SUMMARY = "summary.nc"
+PLAN = "plan.json"
+RECEIPTS = "receipts"
+KEPT_BITS = 12
+MANTISSA_BITS = 23
+LARGEST_CHUNK = 2_147_483_631
+"""Bytes of one chunk that the compressor can take."""
+COMPRESSION = {"cname": "zstd", "clevel": 1, "shuffle": "shuffle"}
+
+
+def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
+    """Round float32 to ``keep`` bits of mantissa, half to even, so that it compresses; whole numbers below 2**keep stay exact.
+
+    There is one nan and one zero in the result, whatever their signs and payloads were.
+    """
+    values = np.ascontiguousarray(values, np.float32)
+    dropped = np.uint32(MANTISSA_BITS - keep)
+    bits = values.view(np.uint32)
+    half = np.uint32((1 << int(dropped) - 1) - 1) + ((bits >> dropped) & np.uint32(1))
+    rounded = ((bits + half) >> dropped << dropped).view(np.float32) + np.float32(0)
+    return np.where(np.isnan(values), np.float32(np.nan), rounded)
+
+
+def create(partial: Path, plan: Plan) -> None:
+    """Make the folder of an unfinished run: all arrays, their coordinates, the scenario and the run's identity."""
+    import zarr
+
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / RECEIPTS).mkdir(parents=True)
+        group = zarr.create_group(str(partial / ARRAYS), zarr_format=3, attributes=dataset_attributes(plan))
+        known = coordinates(plan)
+        sizes = {v.name: len(v.values) for v in known if v.values is not None} | {"bnds": 2}
+        for variable in known:
+            _create_array(group, variable, sizes, plan.realizations)[...] = variable.values
+        for variable in variables(plan):
+            _create_array(group, variable, sizes, plan.block)
+        manifest.write_bytes(partial / SCENARIO, plan.text.encode())
+        manifest.write_bytes(partial / PLAN, manifest.sealed(plan.identity()))
+    except OSError as error:
+        raise manifest.cannot_write(partial, error) from error
+
+
+def _create_array(group: Any, variable: Variable, sizes: Mapping[str, int], block: int) -> Any:
+    from zarr.codecs import BloscCodec
+
+    shape = tuple(sizes[dim] for dim in variable.dims)
+    chunks = tuple(min(block, size) if dim == "realization" else max(size, 1) for dim, size in zip(variable.dims, shape, strict=True))
+    bytes_of_chunk = int(np.prod(chunks)) * (1 if variable.dtype == "string" else np.dtype(variable.dtype).itemsize)
+    if bytes_of_chunk > LARGEST_CHUNK:
+        raise ForecastError(f"block: {block}; makes a chunk of {bytes_of_chunk} bytes of {variable.name}, at most {LARGEST_CHUNK}")
+    fill = {"string": "", "int8": NO_CODE, "int32": 0}.get(variable.dtype, float("nan"))
+    return group.create_array(
+        variable.name,
+        shape=shape,
+        chunks=chunks,
+        dtype=variable.dtype,
+        fill_value=fill,
+        compressors=BloscCodec(**COMPRESSION),  # type: ignore[arg-type]
+        chunk_key_encoding={"name": "default", "separator": "."},
+        dimension_names=variable.dims,
+        attributes=variable.attributes,
+        config={"write_empty_chunks": True},
+    )
+
+
+def write_block(partial: Path, plan: Plan, block: int, arrays: Mapping[str, np.ndarray], failed: list[dict[str, Any]]) -> None:
+    """Write one block of realizations as one chunk of every array, then its receipt.
+
+    arrays  name -> (realization of the block that did not fail, time or month, ...)
+    failed  realizations that could not be computed: realization, seed, error; their rows are never read
+    """
+    import zarr
+    from zarr import Array
+
+    place = plan.places(block)
+    good = ~np.isin(plan.numbers[place], [failure["realization"] for failure in failed])
+    written: Files = {}
+    try:
+        group = zarr.open_group(str(partial / ARRAYS), mode="r+", zarr_format=3)
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for variable in variables(plan):
+                target = group[variable.name]
+                assert isinstance(target, Array)
+                chunk = np.full((len(good), *target.shape[1:]), target.fill_value, target.dtype)
+                if good.any():
+                    chunk[good] = _fitting(variable, arrays, chunk[good].shape)
+                target[place] = chunk
+        for variable in variables(plan):
+            path = f"{ARRAYS}/{variable.name}/c.{block}{'.0' * (len(variable.dims) - 1)}"
+            manifest.sync(partial / path)
+            written[path] = manifest.fingerprint(partial / path)
+        receipt = {"block": block, "failed": failed, "files": written}
+        manifest.write_bytes(partial / RECEIPTS / f"{block}.json", manifest.sealed(receipt))
+    except OSError as error:
+        raise manifest.cannot_write(Path(error.filename or partial), error) from error
+
+
+def _fitting(variable: Variable, arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    if variable.name not in arrays:
+        raise ForecastError(f"{variable.name}: the model recorded no such variable")
+    values = np.asarray(arrays[variable.name])
+    if values.shape != shape:
+        raise ForecastError(f"{variable.name}: the model recorded shape {values.shape} instead of {shape}")
+    return round_bits(values) if variable.dtype == "float32" else np.where(np.isnan(values), NO_CODE, values)
+
+
+def receipts(partial: Path) -> dict[int, dict[str, Any]]:
+    """Receipts of the blocks that are on disk whole, by block; all others are as if never written."""
+    found = {}
+    for file in (partial / RECEIPTS).glob("*.json"):
+        with suppress(StoreError):
+            receipt = manifest.read_sealed(file)
+            if not any(_missing_or_changed(partial / path, facts) for path, facts in receipt["files"].items()):
+                found[receipt["block"]] = receipt
+    return found
+
+
+def _missing_or_changed(file: Path, facts: dict[str, Any]) -> bool:
+    return not file.is_file() or bool(manifest.content_differs(file, facts))
+
+
+def plan_of(partial: Path) -> dict[str, Any] | None:
+    """Identity of the run that an unfinished folder belongs to; None if that cannot be said."""
+    try:
+        identity = manifest.read_sealed(partial / PLAN)
+    except StoreError:
+        return None
+    del identity["sha256"]
+    return identity
+
+
+def files_of(partial: Path, done: Mapping[int, dict[str, Any]]) -> Files:
+    """Every file of an unfinished folder that belongs to the results; chunks as their receipts say."""
+    chunks: Files = {path: facts for receipt in done.values() for path, facts in receipt["files"].items()}
+    for unfinished in partial.rglob("*.partial"):
+        unfinished.unlink()
+    here = (file.relative_to(partial) for file in partial.rglob("*") if file.is_file())
+    others = {path.as_posix() for path in here if path.parts[0] not in (RECEIPTS, PLAN, manifest.SIDECAR, manifest.NAME)}
+    paths = sorted(others - chunks.keys())
+    for path in paths:
+        manifest.sync(partial / path)
+    return dict(sorted((chunks | {path: manifest.fingerprint(partial / path) for path in paths}).items()))
+
+
+def failures(done: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Failed realizations of all blocks, in order."""
+    return sorted((f for receipt in done.values() for f in receipt["failed"]), key=lambda f: f["realization"])
+
+
+def seal(partial: Path, plan: Plan, done: Mapping[int, dict[str, Any]]) -> None:
+    """Write the manifest over everything in the folder: from here on it is a result."""
+    manifest.write(partial, plan.identity(), failures(done), files_of(partial, done))
+
+
+def publish(partial: Path, folder: Path) -> None:
+    """Put a sealed folder in its place; what was there before stays until then."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(partial / RECEIPTS, ignore_errors=True)
+    (partial / PLAN).unlink(missing_ok=True)
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        if folder.is_dir():
+            os.rename(folder, old)
+        os.rename(partial, folder)
+        manifest.sync(folder.parent)
+    except OSError as error:
+        raise manifest.cannot_write(folder, error) from error
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def open_results(folder: str | Path) -> xr.Dataset:
+    """Open a folder of results without loading it: realization, time or month, and names as dimensions.
+
+    Realizations that failed are left out; the coordinate keeps the numbers of the others.
+    Raises StoreError if the folder is unfinished, changed or not ours; values are checked when they are read.
+    """
+    folder = Path(folder)
+    content = manifest.read(folder)
+    for problem in manifest.problems(folder, content, _quick):
+        raise StoreError(problem)
+    try:
+        return open_arrays(folder, content["files"], content["failed"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise StoreError(f"{folder / ARRAYS}: not results of this program: {error}") from error
+
+
+def _quick(file: Path, facts: dict[str, Any]) -> str:
+    return (manifest.content_differs if file.name == "zarr.json" else manifest.size_differs)(file, facts)
+
+
+def open_arrays(folder: Path, files: Files, failed: list[dict[str, Any]]) -> xr.Dataset:
+    """Open the arrays of a folder, sealed or about to be."""
+    import xarray as xr
+
+    from forecast.ensemble.sealed import SealedArrays, refuse_foreign
+
+    refuse_foreign(folder, ARRAYS, files)
+    store = SealedArrays(folder, ARRAYS, files)
+    results = xr.open_dataset(store, engine="zarr", chunks=None, cache=False, consolidated=False, decode_coords="all")  # type: ignore[arg-type]
+    results = xr.Dataset(
+        {name: results[name].variable for name in sorted(map(str, results.data_vars))},
+        {name: _plain_text(results[name].variable) for name in sorted(map(str, results.coords))},
+        results.attrs,
+    )
+    if failed:
+        results = results.drop_sel(realization=[failure["realization"] for failure in failed])
+    return results
+
+
+def _plain_text(variable: xr.Variable) -> xr.Variable:
+    """Labels as plain Python text, which every library takes."""
+    if variable.dtype.kind not in "TU":
+        return variable
+    return type(variable)(variable.dims, np.asarray(variable.values, object), variable.attrs)
+
+
+def verify(folder: str | Path) -> list[str]:
+    """Read every file of a folder of results and say which differ from what was written; empty if none."""
+    folder = Path(folder)
+    try:
+        content = manifest.read(folder)
+        if (folder / manifest.SIDECAR).is_file():
+            manifest.read_sealed(folder / manifest.SIDECAR)
+    except StoreError as error:
+        return [str(error)]
+    return list(manifest.problems(folder, content, manifest.content_differs))
+
+
+def fingerprint(folder: str | Path) -> str:
+    """SHA-256 of all values and attributes; the same for any chunks, workers or engine."""
+    import hashlib
+
+    results = open_results(folder)
+    digest = hashlib.sha256(json.dumps(results.attrs, sort_keys=True).encode())
+    for name in sorted(map(str, results.variables)):
+        variable = results[name].variable
+        about = [name, variable.dims, variable.shape, str(variable.dtype), variable.attrs]
+        digest.update(json.dumps(about, sort_keys=True, default=str).encode())
+        step = variable.encoding.get("chunks", [1])[0] if variable.dims[:1] == ("realization",) else max(variable.shape[0], 1)
+        for start in range(0, variable.shape[0], step):
+            part = np.asarray(variable[start : start + step].values)
+            digest.update("\0".join(map(str, part.ravel())).encode() if part.dtype == object else part.tobytes())
+    return digest.hexdigest()
+
+
+def open_summary(folder: str | Path) -> xr.Dataset:
+    """The summary of a folder of results, checked against the manifest and loaded."""
+    from forecast.ensemble.export import read_netcdf
+
+    folder = Path(folder)
+    facts = manifest.read(folder)["files"].get(SUMMARY)
+    if facts is None:
+        raise StoreError(f"{folder}: holds no {SUMMARY}")
+    if problem := "missing" if not (folder / SUMMARY).is_file() else manifest.content_differs(folder / SUMMARY, facts):
+        raise StoreError(f"{folder / SUMMARY}: {problem}")
+    return read_netcdf(folder / SUMMARY)
+
+
+def add_files(folder: str | Path, paths: list[str]) -> None:
+    """Seal files that were added to, or made again in, a folder of results, such as its pictures."""
+    folder = Path(folder)
+    content = manifest.read(folder)
+    files = content["files"] | {path: manifest.fingerprint(folder / path) for path in paths}
+    if files != content["files"]:
+        manifest.write(folder, content["run"], content["failed"], dict(sorted(files.items())))

@@ -1,0 +1,1 @@
+"""What happened: the package's own observed series and published outlooks, with their sources."""

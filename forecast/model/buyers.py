@@ -1,0 +1,245 @@
+"""Buyers: when a battery falls due they drop what does not fit, choose, wait if it cannot be delivered, and remember."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from forecast.declare import Block, Lognormal, Quantity, parameter, setting
+from forecast.model import choice
+from forecast.model.calendar import MONTHS_PER_YEAR, RETIRE, SHOP, TAKE_HOME, month, on
+from forecast.model.cost import annuity
+from forecast.streams import keys, normal, uniform
+
+AGE_CLASSES = 16
+"""Batteries pass through this many classes of age, so lifetimes follow an Erlang distribution with a spread of 25 %."""
+TASTES = ("price", "weight", "cold", "charging", "safety")
+REQUIREMENTS = ("specific energy", "cycle life", "cold capacity", "hazard")
+SAMPLES = 5  # programme stage ("ramp") in which a maker hands out serial samples
+WIDEST = 2.0  # tastes beyond two standard deviations are cut, so that none changes sign
+
+
+class Buyers(Block):
+    """Behaviour and number of buyers."""
+
+    number: int = setting("Buyers in each realization, divided over segments and regions", 100_000)
+    peer_memory: Quantity = parameter("month", "Time over which buyers remember what peers bought", "assumption: about a year", 12.0, at_least=1)
+    patience: Quantity = parameter("1", "Utility per logarithm of the share of orders that was delivered of late", "assumption: project dates bind, nobody waits long for a cell", 1.0, Lognormal(1.0, 0.2), at_least=0)
+    waiting_memory: Quantity = parameter("month", "Time over which buyers remember that they had to wait", "assumption", 3.0, at_least=1)
+    pack_mass_share: Quantity = parameter("1", "Share of pack cost that grows as specific energy falls", "assumption: housing, cooling and wiring scale with mass, electronics do not", 0.5, at_least=0, at_most=1)
+    pack_reference: Quantity = parameter("Wh/kg", "Pack specific energy at which `pack_cost` of the segments holds", "assumption: LFP packs of 2020", 110, above=0)
+
+
+class Shoppers:
+    """Buyers by cell (segment x region), in every world of the block; one row of tastes serves all worlds."""
+
+    def __init__(self, parameters, seed: int, realizations: np.ndarray):
+        self.own, self.segments, self.chemistries, self.regions = parameters.buyers, parameters.segments, parameters.chemistries, parameters.regions
+        self.first_year = parameters.first_year
+        self.shape = (parameters.size, len(self.segments.names), len(self.regions.names), len(self.chemistries.names))
+        self.months = parameters.months
+        self._enrol(seed, realizations)
+        self._open_stock()
+        self.first_sample = np.where(np.array(self.chemistries.programme), np.inf, -np.inf) * np.ones(self.shape[::3])
+        self.peers = np.broadcast_to(self.segments.opening_shares[:, :, None, :], self.shape).copy()
+        self.wishes = self.peers
+        self.waiting = np.ones((*self.shape[:2], self.shape[3]))
+        self.backlog = np.zeros(self.shape)
+
+    def _enrol(self, seed: int, realizations: np.ndarray) -> None:
+        """Deal tastes by name, and hang everyone on the month in which the first battery falls due."""
+        worlds, _, regions, chemistries = self.shape
+        size = self._sizes()
+        self.cell_start = np.concatenate([[0], np.cumsum(size)])
+        cells = [f"{segment}/{region}" for segment in self.segments.names for region in self.regions.names]
+        once = np.array([0])
+        deal = [self._deal(seed, cell, count, once) for cell, count in zip(cells, size, strict=True)]
+        self.taste = np.concatenate([d[0] for d in deal]).astype(np.float32)
+        self.need = np.concatenate([d[1] for d in deal]).astype(np.float32)
+        self.openness = np.concatenate([d[2] for d in deal]).astype(np.float32)
+        self.buyer_key = np.concatenate([d[3] for d in deal])
+        self.key = keys(seed, "choice", realizations)
+        total = int(self.cell_start[-1])
+        habit, due = uniform(seed, "opening habit", once, total)[0], uniform(seed, "opening due", once, total)[0]
+        cell = np.repeat(np.arange(len(cells)), size)
+        cumulative = self.segments.opening_shares.cumsum(axis=-1)[:, cell // regions]
+        self.last = (habit[None, :, None] * cumulative[..., -1:] >= cumulative).sum(axis=-1).clip(0, chemistries - 1).astype(np.int8)
+        life = self.segments.service_life[:, cell // regions] * MONTHS_PER_YEAR
+        self.first = np.full((worlds, self.months, len(cells)), choice.NOBODY, np.int32)
+        self.following = np.full((worlds, total), choice.NOBODY, np.int32)
+        self.pick = np.full((worlds, total), choice.NOBODY, np.int8)
+        choice.enrol(self.first, self.following, self.cell_start, (due * life).astype(np.int32))
+        from scipy.special import gammaincinv
+
+        self.life_factor = (gammaincinv(AGE_CLASSES, (np.arange(256) + 0.5) / 256) / AGE_CLASSES).astype(np.float32)
+
+    def _sizes(self) -> np.ndarray:
+        """Buyers of each cell: by the segment's weight and the square root of the region's demand."""
+        weight = self.segments.buyers[0][:, None] * np.sqrt(self.segments.saturation[0])
+        weight = self.segments.buyers[0][:, None] * weight / weight.sum(axis=1, keepdims=True)
+        return np.maximum(np.rint(self.own.number * weight / weight.sum()), 1).astype(int).ravel()
+
+    @staticmethod
+    def _deal(seed: int, cell: str, count: int, once: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Tastes, requirements, openness and luck of the buyers of one cell."""
+        taste = np.clip(normal(seed, f"taste {cell}", once, count, len(TASTES))[0], -WIDEST, WIDEST)
+        need = normal(seed, f"need {cell}", once, count, len(REQUIREMENTS))[0]
+        openness = uniform(seed, f"openness {cell}", once, count)[0]
+        base = int.from_bytes(hashlib.blake2b(f"{seed}/{cell}".encode(), digest_size=8).digest(), "little")
+        with np.errstate(over="ignore"):
+            luck = np.uint64(base) + np.arange(count, dtype=np.uint64) * np.uint64(0xD1B54A32D192ED03)
+        return taste, need, openness, luck
+
+    def _open_stock(self) -> None:
+        """Batteries in use at the start, young as fleets are that grow."""
+        first_year = self.segments.history[None, :, :, :1]
+        stock = first_year * self.segments.opening_years[:, :, None, None] * self.segments.opening_shares[:, :, None, :]
+        self.ages = np.broadcast_to(stock[..., None] / AGE_CLASSES, (*self.shape, AGE_CLASSES)).copy()
+
+    def run(self, env, market):
+        """Shop, take home what was delivered, retire what is worn out."""
+        while True:
+            yield on(env, SHOP)
+            self.shop(market, month(env))
+            yield on(env, TAKE_HOME)
+            self.take_home(market, month(env))
+            yield on(env, RETIRE)
+            self.retire(market)
+
+    def shop(self, market, now: int) -> None:
+        """Those who are due choose; their wishes divide the month's demand and what is still waiting."""
+        self.admit(market, now)
+        base, slope = self.utility(market, now)
+        worlds, segments, regions, chemistries = self.shape
+        cells = segments * regions
+        wish = np.zeros((worlds, cells, chemistries))
+        shoppers = np.zeros((worlds, cells), np.int64)
+        limit = self.limit(market, now)
+        admission = self.admission.reshape(worlds, cells, chemistries)
+        habit = np.repeat(self.segments.habit, regions, axis=1)
+        choice.shop(
+            now, self.first, self.following, self.last, self.pick, self.taste, self.need, self.openness,
+            f32(base.reshape(wish.shape)), f32(slope.reshape(worlds, cells, len(TASTES), chemistries)), f32(habit), f32(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
+            f32(admission), self.key, self.buyer_key, wish, shoppers,
+        )  # fmt: skip
+        self.place_orders(market, wish.reshape(self.shape))
+
+    def admit(self, market, now: int) -> None:
+        """A chemistry is designed in from its first serial samples; then product lines open to it one by one."""
+        samples = (market.programme_stage >= SAMPLES).any(axis=1)
+        self.first_sample = np.where(samples & (self.first_sample == np.inf), now, self.first_sample)
+        since = now - self.first_sample[:, None, :] - self.segments.design_in[:, :, None]
+        opened = -np.expm1(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
+        self.admission = (opened * market.offered[:, None, :])[:, :, None, :] * (1.0 - np.clip(market.barred, 0.0, 1.0))
+
+    def pack_energy(self, market, now: int) -> np.ndarray:
+        """Specific energy of packs, (realization, chemistry) Wh/kg."""
+        return market.specific_energy * self.chemistries.packing[:, now]
+
+    def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
+        """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry)."""
+        share = self.own.pack_mass_share[:, None, None]
+        heavier = 1.0 - share + share * (self.own.pack_reference[:, None] / energy)[:, None, :]
+        packing = self.segments.pack_cost[:, now][None, :, None] * heavier
+        packing = packing * self.chemistries.pack_cost_factor[:, None, :]
+        price = market.offer_price[:, None] + packing[:, :, None, :] - market.subsidy
+        cycles = self.chemistries.cycle_life[:, None, :] / self.segments.cycles_per_year[:, :, None]
+        self.life = np.minimum(np.minimum(cycles, self.chemistries.calendar_life[:, None, :]), self.segments.service_life[:, :, None])
+        rate = self.segments.discount_rate[:, :, None]
+        spans = annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life)
+        return np.maximum(price, 0.1 * market.offer_price[:, None]) * spans[:, :, None, :]
+
+    def utility(self, market, now: int) -> tuple[np.ndarray, np.ndarray]:
+        """Utility of the mean buyer, and how each taste bends it.
+
+        returns  (realization, segment, region, chemistry) and (realization, segment, region, taste, chemistry)
+        """
+        energy = self.energy = self.pack_energy(market, now)
+        winter = self.regions.winter[:, None, :, None]
+        hazard = self.chemistries.hazard + market.alarm
+        mean = self.segments
+        of = lambda taste: taste[:, :, None, None]  # noqa: E731
+        self.cost = self.ownership_cost(market, now, energy)
+        parts = np.stack(
+            np.broadcast_arrays(
+                -of(mean.price_sensitivity) * np.log(self.cost),
+                of(mean.weight) * self.regions.range_taste[:, None, :, None] * np.log(energy)[:, None, None, :],
+                of(mean.cold) * winter * self.chemistries.cold_capacity[:, None, None, :],
+                of(mean.charging) * np.log(self.chemistries.charge_rate)[:, None, None, :],
+                -of(mean.safety) * hazard[:, None, None, :],
+            ),
+            axis=3,
+        )
+        waiting = self.own.patience[:, None, None] * np.log(self.waiting)
+        base = parts.sum(axis=3) + of(mean.imitation) * self.peers
+        base = base + of(mean.variety) * market.makers_choice[:, None] + waiting[:, :, None, :]
+        return base, parts * mean.taste_spread[:, :, None, None, None]
+
+    def limit(self, market, now: int) -> np.ndarray:
+        """How demanding a buyer may be and still be served, (realization, segment, region, requirement, chemistry).
+
+        Requirements are lognormal over buyers, so the limit is a standard normal quantile; the share of buyers whose
+        requirements a chemistry meets follows from it.
+        """
+        of = lambda number: number[:, :, None, None]  # noqa: E731
+        tiny = 1e-6
+        cold = of(self.segments.minimum_cold_capacity) * self.regions.winter[:, None, :, None]
+        energy = self.energy[:, None, None, :]
+        met = [
+            np.log(energy / np.maximum(of(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now]), tiny)),
+            np.log(self.chemistries.cycle_life[:, None, None, :] / np.maximum(of(self.segments.minimum_cycle_life), tiny)),
+            np.log(np.maximum(self.chemistries.cold_capacity[:, None, None, :], tiny) / np.maximum(cold, tiny)),
+            np.log(of(self.segments.highest_hazard) / np.maximum((self.chemistries.hazard + market.alarm)[:, None, None, :], tiny)),
+        ]
+        limit = np.stack(np.broadcast_arrays(*met), axis=3) / self.segments.requirement_spread[:, :, None, None, None]
+        limit = np.broadcast_to(limit, (*self.shape[:3], len(REQUIREMENTS), self.shape[3]))
+        market.application_alignment[...] = self.admission * normal_share(limit).prod(axis=3)
+        return limit
+
+    def place_orders(self, market, wish: np.ndarray) -> None:
+        """Demand of the month and waiting orders, divided as the shoppers wished; a month without shoppers repeats the last."""
+        total = wish.sum(axis=-1, keepdims=True)
+        self.wishes = np.where(total > 0, wish / np.where(total > 0, total, 1.0), self.wishes)
+        waiting = self.backlog.sum(axis=-1)
+        market.orders[...] = (market.demand + waiting)[..., None] * self.wishes
+        market.orders_by_region[...] = market.orders.sum(axis=1)
+
+    def take_home(self, market, now: int) -> None:
+        """Deliveries enter the stock; what was not delivered waits; peers see what was bought."""
+        market.deliveries[...] = market.orders * market.fill[:, :, None, :]
+        self.backlog = market.orders - market.deliveries
+        market.backlog[...] = self.backlog
+        regions = self.shape[2]
+        fill = np.repeat(market.fill, regions, axis=1)
+        life = np.repeat(self.life * MONTHS_PER_YEAR, regions, axis=1)
+        choice.take_home(now, self.first, self.following, self.last, self.pick, f32(fill), f32(life), self.life_factor, self.key, self.buyer_key)
+        self.waiting += (np.clip(market.fill, 0.02, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
+        placed = market.orders.sum(axis=2)
+        wanted = placed / self.waiting ** self.own.patience[:, None, None]
+        market.discouraged[...] = (placed.sum(axis=1) + 1e-12) / (wanted.sum(axis=1) + 1e-12)
+        sold = market.deliveries.sum(axis=-1, keepdims=True)
+        seen = np.where(sold > 0, market.deliveries / np.where(sold > 0, sold, 1.0), self.peers)
+        self.peers += (seen - self.peers) / self.own.peer_memory[:, None, None, None]
+
+    def retire(self, market) -> None:
+        """Batteries age class by class; those that leave the last class retire."""
+        pace = AGE_CLASSES / (self.life * MONTHS_PER_YEAR)
+        moving = self.ages * np.minimum(pace, 1.0)[:, :, None, :, None]
+        self.ages -= moving
+        self.ages[..., 1:] += moving[..., :-1]
+        self.ages[..., 0] += market.deliveries
+        market.retirements[...] = moving[..., -1]
+        market.stock[...] = self.ages.sum(axis=-1)
+
+
+def f32(array: np.ndarray) -> np.ndarray:
+    """Contiguous float32, as the kernels want it."""
+    return np.ascontiguousarray(array, np.float32)
+
+
+def normal_share(limit: np.ndarray) -> np.ndarray:
+    """Share of standard normal draws at or below ``limit``."""
+    from scipy.special import ndtr
+
+    return ndtr(limit)

@@ -1,0 +1,273 @@
+"""Makers of cells: they post prices, deliver, learn, and sometimes fail. What they build stands in plants.py."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting, table
+from forecast.model.calendar import DELIVER, MONTHS_PER_YEAR, POST_OFFERS, SETTLE, month, on
+from forecast.model.cost import annuity, doublings, learned, lithium_cost, mineral_cost, specific_energy
+from forecast.model.rationing import served
+
+Stage = Literal["laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial"]
+
+
+class Pipeline(Block):
+    """A maker's development programme on one chemistry, as observed at a date."""
+
+    stage: Stage = setting("Stage reached at `since`")
+    since: Quantity = parameter("year", "When that stage was observed; the programme moves on from here", "manufacturer block")
+    effort: Quantity = parameter("1", "Effort relative to a fully funded programme", "manufacturer block", 1.0, above=0)
+
+
+class Manufacturer(Block):
+    """One maker of cells."""
+
+    title: str = setting("Name in pictures and tables")
+    region: str = setting("Region where it builds")
+    strategy: Literal["lithium_incumbent", "dual_track", "sodium_specialist", "solid_state_specialist", "fast_follower", "lead_acid_incumbent"] = setting("What it will start and convert to")
+    founded: Quantity = parameter("year", "Year from which it can build", "manufacturer block", 2015)
+    capacity: dict[str, Quantity] = table("GWh/year", "Lines at the start; for a maker founded later, its first lines", "manufacturer block", "chemistries", at_least=0)
+    cash: Quantity = parameter("MUSD", "Cash and credit at the start (or when founded)", "manufacturer block", at_least=0)
+    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA)", 1.35, above=0)
+    programmes: dict[str, Pipeline] = setting("Development programmes by chemistry", dict())
+
+
+class Industry(Block):
+    """How all makers behave in the market."""
+
+    normal_utilisation: Quantity = parameter("1", "Utilisation at which the normal markup is earned", "world lines ran at 40-60 % of nameplate in 2018-24 (Benchmark, IEA) while makers earned normal margins until 2022", 0.60, above=0, at_most=1)
+    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 20-25 %, of which overhead takes half", 0.07, Normal(0.07, 0.015))
+    markup_slope: Quantity = parameter("1", "Change of markup per unit of utilisation", "CATL annual reports 2018-24: gross margin between 18 and 27 % while lines ran at 50-90 %", 0.30, Lognormal(0.30, 0.2), at_least=0)
+    lowest_price: Quantity = parameter("1", "Lowest posted price over cash cost", "assumption: for a while makers sell near or below cash cost to keep lines busy", 0.95, Normal(0.95, 0.03), above=0)
+    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: quarterly contracts", 4.0, Lognormal(4.0, 0.2), at_least=1)
+    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 6.0, Lognormal(6.0, 0.2), at_least=1)
+    material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, at_least=0)
+    overhead: Quantity = parameter("1", "Overhead, sales and warranty over other cost", "BatPaC 5: 5-10 % of cost", 0.08, at_least=0)
+    line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, above=0)
+    capital_charge: Quantity = parameter("1/year", "Yearly return asked on lines", "assumption: cost of capital of listed makers", 0.08, at_least=0)
+    capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024)", 0.17, Normal(0.17, 0.02), at_least=0, below=1)
+    demand_memory: Quantity = parameter("month", "Time over which makers smooth orders to see how busy they are", "assumption: a quarter", 3.0, at_least=1)
+    scarcity: Quantity = parameter("1", "Most that unfilled orders add to utilisation when prices are set", "assumption: contracts cap what scarcity can earn", 0.6, at_least=0)
+    phantom_orders: Quantity = parameter("1", "Least share of the orders that makers believe in which is really placed, when buyers are discouraged by waiting", "assumption: makers see through double orders beyond a third", 0.7, above=0, at_most=1)
+    forward_pricing: Quantity = parameter("1", "Share of the gap between a young chemistry's cost and its cost at scale that makers give away", "sodium-ion sold at 1.3-1.6 times LFP in 2024-25 while its cost was about twice: S&P Global, ICC Sino", 0.5, Normal(0.5, 0.12), at_least=0, at_most=1)
+    forward_doublings: Quantity = parameter("1", "Doublings of experience that forward pricing looks ahead", "assumption", 4.0, at_least=0)
+    forward_scale: Quantity = parameter("GWh/year", "World output of a chemistry at which forward pricing has halved", "assumption: a gift that large output would make unbearable", 40.0, above=0)
+    credit: Quantity = parameter("year", "Years of revenue that lenders cover before a maker fails", "assumption", 1.6, Lognormal(1.6, 0.2), at_least=0)
+    patience: Quantity = parameter("MUSD", "Losses that owners cover beyond credit", "Northvolt and Natron burnt 1-15 billion and 0.3 billion USD: assumption in between", 500.0, Lognormal(500.0, 0.5), at_least=0)
+    upkeep: Quantity = parameter("1/year", "Yearly cost of keeping a line, over its investment", "assumption", 0.02, at_least=0)
+    payout: Quantity = parameter("1/year", "Share of cash beyond a year's revenue that owners take out each year", "assumption", 0.5, at_least=0)
+    maker_elasticity: Quantity = parameter("1", "Response of a buyer's choice of maker to its price (logarithms)", "assumption: cells of one chemistry are close substitutes", 8.0, Lognormal(8.0, 0.2), above=0)
+
+
+class Manufacturers:
+    """Makers of cells; each is a row, in every world of the block."""
+
+    def __init__(self, parameters):
+        self.own, self.industry, self.chemistries = parameters.manufacturers, parameters.industry, parameters.chemistries
+        self.first_year = parameters.first_year
+        regions = parameters.regions
+        self.home = np.array([regions.names.index(region) for region in self.own.region])
+        self.away = self.home[None, :] != np.arange(len(regions.names))[:, None]
+        self.local_cost = regions.cost_factor[:, self.home]
+        self.trade_cost = np.where(self.away, regions.import_cost[:, :, self.home], 0.0)
+        self.priority = 1.0 / parameters.segments.price_sensitivity
+        self.counts = parameters.segments.experience
+        self.lithium_loss = parameters.lithium.processing_loss
+        lines, chemistries = self.own.capacity.shape, self.chemistries
+        self.made = np.zeros(lines)
+        self.world_made = np.zeros((lines[0], lines[2]))
+        self.pressure = np.broadcast_to(self.industry.normal_utilisation[:, None, None], lines).copy()
+        self.lagged_minerals = parameters.minerals.opening_price.copy()
+        self.lagged_lithium = parameters.lithium.first_price.copy()
+        self.learns = chemistries.learns_from.copy()
+        diagonal = np.arange(lines[2])
+        self.learns[:, diagonal, diagonal] = 1.0
+        self.share = np.zeros((lines[0], len(regions.names), lines[1], lines[2]))
+        self.founded = np.zeros(lines[:2], bool)
+
+    def run(self, env, market):
+        """Post offers, deliver what was ordered, book it, learn from it."""
+        while True:
+            yield on(env, POST_OFFERS)
+            self.found(market, self.first_year + month(env) / MONTHS_PER_YEAR)
+            self.reckon(market, self.first_year + month(env) / MONTHS_PER_YEAR)
+            self.post_prices(market, first=month(env) == 0)
+            self.offer(market)
+            yield on(env, DELIVER)
+            self.deliver(market)
+            yield on(env, SETTLE)
+            self.learn(market)
+            self.book(market)
+            self.fail(market)
+
+    def found(self, market, year: float) -> None:
+        """A maker enters with its first lines and its owners' money."""
+        new = ~self.founded & (self.own.founded <= year + 1e-9)
+        self.founded |= new
+        market.alive[...] = np.where(new, 1.0, market.alive)
+        market.cash[...] = np.where(new, self.own.cash, market.cash)
+        market.capacity[...] = np.where(new[:, :, None], self.own.capacity, market.capacity)
+
+    def reckon(self, market, year: float) -> None:
+        """Work out the unit cost of every maker and chemistry, USD/kWh."""
+        own, industry = self.chemistries, self.industry
+        energy = specific_energy(own.specific_energy_start, own.specific_energy_ceiling, own.specific_energy_progress, year - own.reference_year)
+        market.specific_energy[...] = energy
+        self.lagged_minerals += (market.mineral_price - self.lagged_minerals) / industry.material_lag[:, None]
+        self.lagged_lithium += (market.lithium_price - self.lagged_lithium) / industry.material_lag
+        saving = (own.specific_energy_start / energy) ** industry.material_saving[:, None]
+        minerals = mineral_cost(own.intensity, self.lagged_minerals) * saving
+        minerals += lithium_cost(own.lithium, self.lagged_lithium, self.lithium_loss)
+        components = (own.components * market.component_price[:, None, :]).sum(axis=-1)
+        market.experience[...] = self.experience()
+        self.doubled = doublings(market.experience, own.opening_experience)
+        self.sum_up(market, minerals, components, self.full_cost(minerals, components, self.doubled))
+
+    def experience(self) -> np.ndarray:
+        """Output of the world that counts for each chemistry, (realization, chemistry) GWh."""
+        return self.chemistries.opening_experience + (self.learns * self.world_made[:, None, :]).sum(axis=-1)
+
+    def full_cost(self, minerals: np.ndarray, components: np.ndarray, doubled: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Processing, capital and yield of every line at a given state of knowledge.
+
+        minerals, components, doubled  (realization, chemistry)
+        returns  cash cost and full cost (realization, maker, chemistry), processing and capital in the same shape
+        """
+        own, industry = self.chemistries, self.industry
+        local = self.local_cost[:, :, None]
+        processing = learned(own.processing_cost, own.processing_floor, own.learning_rate, doubled)[:, None, :] * local
+        line_cost = learned(own.capital_cost, own.capital_floor, industry.capital_learning[:, None], doubled)[:, None, :] * local
+        charge = 1.0 / (annuity(industry.capital_charge, industry.line_life) * industry.normal_utilisation)
+        capital = line_cost * charge[:, None, None]
+        cash = (minerals[:, None, :] + components[:, None, :] + processing) / self.good() * (1.0 + industry.overhead[:, None, None])
+        return cash, cash + capital, processing, line_cost, capital
+
+    def good(self) -> np.ndarray:
+        """Share of good cells: the gap closes with a maker's own output, (realization, maker, chemistry)."""
+        own = self.chemistries
+        gap = (own.mature_yield - own.first_yield)[:, None, :]
+        return own.mature_yield[:, None, :] - gap * np.exp(-self.made / own.yield_experience[:, None, :])
+
+    def sum_up(self, market, minerals: np.ndarray, components: np.ndarray, cost: tuple[np.ndarray, ...]) -> None:
+        """Write down cost, by maker and, averaged over lines, by part."""
+        self.cash_cost, market.unit_cost[...], processing, market.line_cost[...], capital = cost
+        market.good[...] = self.good()
+        weight = market.capacity + 1e-9
+        weight = weight / weight.sum(axis=1, keepdims=True)
+        parts = (minerals[:, None, :] / market.good, components[:, None, :] / market.good, processing / market.good, capital)
+        for number, part in enumerate(parts):
+            market.cost_of[:, :, number] = (part * weight).sum(axis=1)
+        market.cost_of[:, :, -1] = (market.unit_cost * weight).sum(axis=1) - market.cost_of[:, :, :-1].sum(axis=-1)
+        self.minerals, self.components = minerals, components
+
+    def post_prices(self, market, first: bool) -> None:
+        """Mark up cost when lines are busy, cut when they are not; sell the young below cost in hope of scale."""
+        industry = self.industry
+        markup = industry.normal_markup[:, None, None] + industry.markup_slope[:, None, None] * (self.pressure - industry.normal_utilisation[:, None, None])
+        target = np.maximum(market.unit_cost * (1.0 + markup), industry.lowest_price[:, None, None] * self.cash_cost)
+        target = target - self.gift(market)
+        pace = 1.0 if first else 1.0 / industry.price_adjustment[:, None, None]
+        market.price[...] += (target - market.price) * pace
+        market.margin[...] = market.price / market.unit_cost - 1.0
+
+    def gift(self, market) -> np.ndarray:
+        """What makers give away on a chemistry whose cost they expect to fall, USD/kWh."""
+        industry = self.industry
+        later = self.full_cost(self.minerals, self.components, self.doubled + industry.forward_doublings[:, None])[1]
+        made = market.cells_made * MONTHS_PER_YEAR
+        young = np.array(self.chemistries.programme) / (1.0 + made / industry.forward_scale[:, None])
+        return industry.forward_pricing[:, None, None] * np.maximum(market.unit_cost - later, 0.0) * young[:, None, :]
+
+    def offer(self, market) -> None:
+        """Divide each region's orders between makers, and work out the price its buyers meet."""
+        duty = np.where(self.away[None, :, :, None], market.tariff[:, :, None, :], 0.0)
+        credit = np.where(self.away, 0.0, market.local_content[:, :, None])[..., None]
+        landed = market.price[:, None] * (1.0 + self.trade_cost[..., None] + duty + market.licence[:, :, None, :]) - credit
+        landed = np.maximum(landed, 0.1 * market.price[:, None])
+        open_ = market.capacity * market.alive[:, :, None]
+        log = -self.industry.maker_elasticity[:, None, None, None] * np.log(landed)
+        log = np.where(open_[:, None] > 0, log, -np.inf)
+        best = log.max(axis=2, keepdims=True)
+        weight = open_[:, None] * np.exp(log - np.where(np.isfinite(best), best, 0.0))
+        total = weight.sum(axis=2, keepdims=True)
+        self.share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+        market.offer_price[...] = np.where(total[:, :, 0] > 0, (self.share * landed).sum(axis=2), market.unit_cost.mean(axis=1)[:, None])
+        crowd = (self.share**2).sum(axis=2)
+        market.makers_choice[...] = -np.log(np.where(crowd > 0, crowd, 1.0))
+        market.offered[...] = (open_.sum(axis=1) > 0).astype(float)
+
+    def deliver(self, market) -> None:
+        """Fill orders as far as lines, components and lithium allow; who is full passes orders on to who is not."""
+        orders = (self.share * market.orders_by_region[:, :, None, :]).sum(axis=1)
+        able = market.capacity * market.good * market.component_met[:, None, :] / MONTHS_PER_YEAR
+        first = np.minimum(orders, able)
+        left, spare = (orders - first).sum(axis=1), able - first
+        room = spare.sum(axis=1)
+        taken = np.divide(np.minimum(left, room), room, out=np.zeros_like(room), where=room > 0)
+        output = first + spare * taken[:, None, :]
+        output *= self.lithium_allows(market, output)[:, None, None]
+        asked, made = orders.sum(axis=1), output.sum(axis=1)
+        self.fill = np.where(asked > 0, np.divide(made, asked, out=np.ones_like(made), where=asked > 0), 1.0)
+        market.fill[...] = served(market.orders.sum(axis=2), made, self.priority)
+        market.output[...] = output
+        market.cell_orders[...] = asked
+        market.cells_made[...] = (output / market.good).sum(axis=1)
+        self.look_back(market, orders, able)
+
+    def lithium_allows(self, market, output: np.ndarray) -> np.ndarray:
+        """Share of the planned output for which there is lithium, (realization,)."""
+        needed = ((output / market.good).sum(axis=1) * market.lithium_content).sum(axis=-1)
+        market.lithium_wanted[...] = needed
+        return np.minimum(1.0, market.lithium_at_hand / np.maximum(needed, 1e-12))
+
+    def look_back(self, market, orders: np.ndarray, able: np.ndarray) -> None:
+        """Remember how busy the lines were, which sets the next markup."""
+        wanted = orders / np.maximum(market.discouraged, self.industry.phantom_orders[:, None])[:, None, :]
+        short = np.minimum(1.0 - self.fill, self.industry.scarcity[:, None])[:, None, :]
+        busy = np.divide(market.output, able, out=np.zeros_like(able), where=able > 0) + short
+        self.pressure += np.where(able > 0, (busy - self.pressure) / self.industry.demand_memory[:, None, None], 0.0)
+        market.wanted[...] = wanted
+        market.utilisation[...] = np.divide(market.output, able, out=np.zeros_like(able), where=able > 0)
+        paid = (market.output * (market.price >= market.unit_cost)).sum(axis=1)
+        made = market.output.sum(axis=1)
+        market.cost_sustainability[...] = np.divide(paid, made, out=np.zeros_like(made), where=made > 0)
+        market.supply_chain_readiness[...] = np.minimum(1.0, np.divide(able.sum(axis=1), wanted.sum(axis=1), out=market.offered.copy(), where=wanted.sum(axis=1) > 0))
+        self.mean_prices(market, made)
+
+    def mean_prices(self, market, made: np.ndarray) -> None:
+        """World mean prices by output; where nothing is sold yet, the mean posted price."""
+        value = (market.output * market.price).sum(axis=1)
+        market.cell_price[...] = np.where(made > 0, np.divide(value, made, out=np.zeros_like(made), where=made > 0), market.price.mean(axis=1))
+        ion = self.chemistries.lithium > 0
+        market.mean_cell_price[...] = (value * ion).sum(axis=-1) / np.maximum((made * ion).sum(axis=-1), 1e-12)
+
+    def learn(self, market) -> None:
+        """What was made counts as experience: own for yield, everybody's for processing."""
+        self.made += market.output
+        self.world_made += (market.deliveries * self.counts[:, :, None, None]).sum(axis=(1, 2))
+
+    def book(self, market) -> None:
+        """Revenue in; cash cost, upkeep, programmes and payouts out (GWh x USD/kWh = MUSD)."""
+        revenue = (market.output * market.price).sum(axis=-1)
+        costs = (market.output * self.cash_cost).sum(axis=-1)
+        upkeep = (market.capacity * market.line_cost).sum(axis=-1) * self.industry.upkeep[:, None] / MONTHS_PER_YEAR
+        market.cash += market.alive * (revenue - costs - upkeep - market.programme_spending)
+        rich = np.maximum(market.cash - MONTHS_PER_YEAR * revenue - self.own.cash, 0.0)
+        market.cash -= rich * self.industry.payout[:, None] / MONTHS_PER_YEAR
+        market.revenue[...] += (MONTHS_PER_YEAR * revenue - market.revenue) / MONTHS_PER_YEAR
+
+    def fail(self, market) -> None:
+        """Beyond its lenders' patience a maker closes; others take over its lines, nearest knowledge first."""
+        limit = -self.industry.credit[:, None] * market.revenue - self.industry.patience[:, None]
+        closes = (market.alive > 0) & ((market.cash < limit) | (market.failing > 0))
+        if not closes.any():
+            return
+        market.alive[...] = np.where(closes, 0.0, market.alive)
+        sold = np.where(closes[:, :, None], market.capacity, 0.0)
+        market.capacity -= sold
+        heirs = market.capacity * market.alive[:, :, None]
+        total = heirs.sum(axis=1, keepdims=True)
+        market.capacity += np.divide(heirs, total, out=np.zeros_like(heirs), where=total > 0) * sold.sum(axis=1, keepdims=True)

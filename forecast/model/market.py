@@ -1,0 +1,172 @@
+"""The blackboard where agents meet, and the declaration of everything that is recorded.
+
+Each agent writes its own columns and reads those of others. A column that is recorded becomes a variable of the
+results: its dimensions, unit and meaning stand here and nowhere else. Realizations are the leading axis of every array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MONTHS = 12
+COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
+STATUS = ("resource", "evaluation", "construction", "producing", "idle")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One quantity on the blackboard.
+
+    dims    names of the axes after ``realization``
+    unit    as UDUNITS reads it, save money (USD of 2024)
+    every   "year", "month", or "" for a column that is not recorded
+    how     what a year keeps of its months: "sum", "mean" or "last"
+    """
+
+    unit: str
+    meaning: str
+    dims: tuple[str, ...]
+    every: str = "year"
+    how: str = "mean"
+
+
+def column(unit: str, meaning: str, *dims: str, every: str = "year", how: str = "mean") -> Column:
+    """Declare a column."""
+    return Column(unit, meaning, dims, every, how)
+
+
+CELL = ("segment", "region", "chemistry")
+LINES = ("manufacturer", "chemistry")
+
+COLUMNS: dict[str, Column] = {
+    "demand": column("GW h year-1", "Batteries wanted by buyers, before waiting orders", "segment", "region", how="sum"),
+    "orders": column("GW h year-1", "Batteries ordered, waiting orders included", *CELL, how="sum"),
+    "deliveries": column("GW h year-1", "Batteries delivered to buyers", *CELL, how="sum"),
+    "backlog": column("GW h", "Batteries ordered and not delivered, at the end of the year", *CELL, how="last"),
+    "stock": column("GW h", "Batteries in use at the end of the year", *CELL, how="last"),
+    "retirements": column("GW h year-1", "Batteries that left use", *CELL, how="sum"),
+    "application_alignment": column("1", "Share of buyers whose requirements the chemistry meets and whose products admit it", *CELL),
+    "offer_price": column("USD kWh-1", "Cell price that buyers of a region meet, trade and policy included", "region", "chemistry"),
+    "price": column("USD kWh-1", "Cell price posted by a maker", *LINES),
+    "unit_cost": column("USD kWh-1", "Full cost of a good cell", *LINES),
+    "margin": column("1", "Price over full cost, minus one", *LINES),
+    "capacity": column("GW h year-1", "Cell lines in place at the end of the year", *LINES, how="last"),
+    "output": column("GW h year-1", "Good cells delivered by a maker", *LINES, how="sum"),
+    "utilisation": column("1", "Output over what the lines could deliver", *LINES),
+    "programme_stage": column("1", "Stages passed: 0 laboratory ... 6 commercial; -1 no programme", *LINES, how="last"),
+    "cash": column("1e6 USD", "Cash and credit left", "manufacturer", how="last"),
+    "cost_of": column("USD kWh-1", "Parts of the full cost, mean over lines by capacity", "chemistry", "cost_part"),
+    "experience": column("GW h", "Cumulative output that counts as experience", "chemistry", how="last"),
+    "specific_energy": column("W h kg-1", "Specific energy of cells on sale", "chemistry"),
+    "supply_chain_readiness": column("1", "Upstream and cell capacity over what orders need, at most 1", "chemistry"),
+    "cost_sustainability": column("1", "Share of output sold above full cost without subsidy", "chemistry"),
+    "mineral_price": column("USD kg-1", "Price of a mineral other than lithium", "mineral"),
+    "component_price": column("USD kg-1", "Price of a component", "component"),
+    "component_shortage": column("1", "Share of component orders that capacity cannot meet", "component"),
+    "mine_output": column("t year-1", "Lithium carbonate equivalent produced", "mine", how="sum"),
+    "mine_capacity": column("t year-1", "Lithium carbonate equivalent that could be produced at the end of the year", "mine", how="last"),
+    "mine_status": column("1", "0 resource, 1 evaluation, 2 construction, 3 producing, 4 idle", "mine", how="last"),
+    "cell_price": column("USD kWh-1", "World mean cell price by chemistry, by output (posted price where nothing is sold yet)", "chemistry", every="month"),
+    "mean_cell_price": column("USD kWh-1", "World mean price of lithium-ion cells sold, by output", every="month"),
+    "lithium_price": column("USD t-1", "Spot price of battery-grade lithium carbonate", every="month"),
+    "lithium_supply": column("t month-1", "Lithium carbonate equivalent mined", every="month", how="sum"),
+    "lithium_demand": column("t month-1", "Lithium carbonate equivalent consumed", every="month", how="sum"),
+    "lithium_orders": column("t month-1", "Lithium carbonate equivalent ordered, stocking included", every="month", how="sum"),
+    "lithium_inventory": column("t", "Lithium carbonate equivalent in stock, upstream and downstream", every="month", how="last"),
+    "lithium_revision": column("t", "Change of lithium stocks by which the opening state of the forecast was set to what was observed", every="month", how="sum"),
+    "lithium_recycled": column("t month-1", "Lithium carbonate equivalent from retired batteries", every="month", how="sum"),
+}
+
+BETWEEN_AGENTS: dict[str, Column] = {
+    "cell_orders": column("GW h month-1", "Orders for each chemistry last month", "chemistry", every=""),
+    "orders_by_region": column("GW h month-1", "Orders placed this month", "region", "chemistry", every=""),
+    "cells_made": column("GW h month-1", "Cells made, scrap included", "chemistry", every=""),
+    "fill": column("1", "Share of orders delivered", "segment", "chemistry", every=""),
+    "lithium_wanted": column("t month-1", "Lithium carbonate equivalent that planned cells need", every=""),
+    "offered": column("1", "Whether anyone sells the chemistry (0 or 1)", "chemistry", every=""),
+    "makers_choice": column("1", "Logarithm of the effective number of makers", "region", "chemistry", every=""),
+    "may_sell": column("1", "Whether the maker's programme has succeeded, where one is needed (0 or 1)", *LINES, every=""),
+    "may_build": column("1", "Whether the maker may commit its first lines (0 or 1)", *LINES, every=""),
+    "programme_spending": column("1e6 USD month-1", "Spending on programmes", "manufacturer", every=""),
+    "alive": column("1", "Whether the maker is in business (0 or 1)", "manufacturer", every=""),
+    "component_met": column("1", "Share of component needs that can be met", "chemistry", every=""),
+    "lithium_at_hand": column("t", "Lithium carbonate equivalent in downstream stock", every=""),
+    "lithium_reset": column("1", "Set to 1 once the forecast's opening price is in force", every=""),
+    "lithium_content": column("t GWh-1", "Lithium carbonate equivalent bought per GWh of cells", "chemistry", every=""),
+    "good": column("1", "Share of good cells", *LINES, every=""),
+    "line_cost": column("USD year kWh-1", "Investment per yearly kWh of a new line", *LINES, every=""),
+    "wanted": column("GW h month-1", "Orders that makers see, those discouraged by waiting included", *LINES, every=""),
+    "discouraged": column("1", "Factor by which waiting reduced orders", "chemistry", every=""),
+    "revenue": column("1e6 USD year-1", "Revenue of the last year", "manufacturer", every=""),
+    "marginal_cost": column("USD t-1", "Cash cost below which nine tenths of running mine capacity lie", every=""),
+    "subsidy": column("USD kWh-1", "Paid to buyers", *CELL, every=""),
+    "tariff": column("1", "Extra price of imports", "region", "chemistry", every=""),
+    "licence": column("1", "Extra price for patents", "region", "chemistry", every=""),
+    "local_content": column("USD kWh-1", "Credit for cells made where they are sold", "region", every=""),
+    "barred": column("1", "Share of buyers who may not buy", *CELL, every=""),
+    "mineral_push": column("1", "Shock to the logarithm of price", "mineral", every=""),
+    "component_cut": column("1", "Share of supply withheld", "component", every=""),
+    "stockpiling": column("t year-1", "Public buying of lithium carbonate", every=""),
+    "mine_cut": column("1", "Share of output lost", "mine", every=""),
+    "alarm": column("1", "Added to the hazard that buyers see", "chemistry", every=""),
+    "failing": column("1", "Makers that an event makes fail", "manufacturer", every=""),
+    "price_push": column("1", "Yearly push to the logarithm of the lithium price", every=""),
+    "programme_push": column("1", "Logarithm of the factor on pass rates", "chemistry", every=""),
+    "demand_push": column("1", "Logarithm of the factor on demand", "segment", "region", every=""),
+}
+
+DERIVED: dict[str, tuple[Column, str]] = {
+    "share_of_sales": (column("1", "Share of the year's deliveries in the segment and region", *CELL), "deliveries"),
+    "share_of_stock": (column("1", "Share of batteries in use in the segment and region", *CELL), "stock"),
+}
+
+
+class Market:
+    """All columns of a block of worlds.
+
+    sizes         {dimension: length}
+    realizations  how many worlds run side by side
+    """
+
+    def __init__(self, sizes: dict[str, int], realizations: int, months: int, monthly: bool = False):
+        self.months = months
+        self.month = 0
+        self._every = {name: "month" if monthly and c.every else c.every for name, c in COLUMNS.items()}
+        self._kept: dict[str, np.ndarray] = {}
+        for name, declared in (COLUMNS | BETWEEN_AGENTS).items():
+            shape = (realizations, *(sizes[dim] for dim in declared.dims))
+            setattr(self, name, np.zeros(shape))
+            if not declared.every:
+                continue
+            steps = months if self._every[name] == "month" else months // MONTHS
+            self._kept[name] = np.zeros((realizations, steps, *shape[1:]), np.float32)
+            if self._every[name] == "year" and declared.how != "last":
+                setattr(self, f"_sum_{name}", np.zeros(shape))
+
+    def record(self) -> None:
+        """Keep this month: as it is, or as its part of the year."""
+        year, month_of_year = divmod(self.month, MONTHS)
+        for name, declared in COLUMNS.items():
+            now = getattr(self, name)
+            if self._every[name] == "month":
+                self._kept[name][:, self.month] = now
+            elif declared.how == "last":
+                if month_of_year == MONTHS - 1:
+                    self._kept[name][:, year] = now
+            else:
+                total = getattr(self, f"_sum_{name}")
+                total += now
+                if month_of_year == MONTHS - 1:
+                    self._kept[name][:, year] = total / MONTHS if declared.how == "mean" else total
+                    total[...] = 0
+        self.month += 1
+
+    def results(self) -> dict[str, np.ndarray]:
+        """Everything recorded, name -> (realization, time, *dims) float32, shares included."""
+        kept = dict(self._kept)
+        for name, (_, whole) in DERIVED.items():
+            total = kept[whole].sum(axis=-1, keepdims=True)
+            kept[name] = np.divide(kept[whole], total, out=np.zeros_like(kept[whole]), where=total > 0)
+        return kept

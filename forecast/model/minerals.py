@@ -1,0 +1,41 @@
+"""Minerals other than lithium: correlated, mean-reverting prices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.declare import Block, Quantity, parameter, setting
+from forecast.model.calendar import EXTRACT, MONTHS_PER_YEAR, month, on
+from forecast.streams import normal
+
+
+class Mineral(Block):
+    """A mineral whose price is a random walk pulled towards what it costs in the long run."""
+
+    title: str = setting("Name in pictures and tables")
+    opening_price: Quantity = parameter("USD/kg", "Price in January of the first year", "mineral block", above=0)
+    mean_price: Quantity = parameter("USD/kg", "Price to which it reverts", "mineral block", above=0)
+    volatility: Quantity = parameter("1", "Standard deviation of the logarithm of price over a year", "mineral block", at_least=0)
+    reversion: Quantity = parameter("1/year", "Share of the gap to the mean closed each year", "mineral block", at_least=0)
+    common: Quantity = parameter("1", "Correlation with the common commodity factor", "mineral block", 0.5, at_least=0, at_most=1)
+
+
+class Minerals:
+    """Prices of nickel, cobalt, graphite and the rest, in every world of the block."""
+
+    def __init__(self, parameters, seed: int, realizations: np.ndarray):
+        own = parameters.minerals
+        self.mean, self.reversion = np.log(own.mean_price), own.reversion / MONTHS_PER_YEAR
+        self.price = np.log(own.opening_price)
+        common = normal(seed, "minerals", realizations, parameters.months)[..., None]
+        single = np.stack([normal(seed, f"mineral {name}", realizations, parameters.months) for name in own.names], axis=-1)
+        load = own.common[:, None, :]
+        step = own.volatility[:, None, :] / np.sqrt(MONTHS_PER_YEAR)
+        self.shock = step * (np.sqrt(load) * common + np.sqrt(1.0 - load) * single)
+
+    def run(self, env, market):
+        """Drift home, and be pushed about."""
+        while True:
+            yield on(env, EXTRACT)
+            self.price = self.price + self.reversion * (self.mean - self.price) + self.shock[:, month(env)]
+            market.mineral_price[...] = np.exp(self.price + market.mineral_push)

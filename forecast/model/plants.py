@@ -1,0 +1,154 @@
+"""Plants: what makers build, convert and scrap, on their own view of demand and margins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.declare import Block, Lognormal, Normal, Quantity, parameter
+from forecast.model.calendar import MONTHS_PER_YEAR, PLAN, QUARTER, is_quarter_end, month, on
+
+
+class Investment(Block):
+    """How all makers decide on capacity."""
+
+    planning_time: Quantity = parameter("month", "Time over which makers smooth orders to see demand and its growth", "assumption", 6.0, Lognormal(6.0, 0.2), at_least=1)
+    extrapolation: Quantity = parameter("1", "Share of the recent growth rate that plans carry forward over the lead time", "capacity of 2023 ran to 2.5 times demand: makers extrapolate", 1.0, Normal(1.0, 0.1), at_least=0)
+    highest_growth: Quantity = parameter("1/year", "Largest yearly growth of demand that makers believe in (logarithm)", "assumption", 1.0, above=0)
+    reserve: Quantity = parameter("1", "Capacity aimed at over expected orders", "assumption: headroom for peaks", 1.35, Normal(1.35, 0.05), above=0)
+    catch_up: Quantity = parameter("1", "Share of the capacity gap committed each quarter", "assumption: projects are decided one by one", 0.7, above=0, at_most=1)
+    fastest_growth: Quantity = parameter("1", "Most that a maker commits in a quarter, over the lines it has", "assumption: CATL grew sixfold in 2020-24", 0.4, above=0)
+    first_plant: Quantity = parameter("GWh/year", "First line after a programme succeeds", "HiNa 2022: 1 GWh; Toyota and Samsung SDI plans: 1-10 GWh", 2.0, Lognormal(2.0, 0.4), above=0)
+    nerve: Quantity = parameter("1", "Loss of margin over which commitments fall by 63 %", "assumption", 0.15, above=0)
+    spending_limit: Quantity = parameter("1", "Most that a maker spends in a quarter, over its cash and credit", "assumption", 0.35, above=0, at_most=1)
+    borrowing: Quantity = parameter("year", "Years of revenue that lenders advance for plants", "assumption: debt and equity of growing makers; less than the credit at which lenders close a maker", 1.0, Lognormal(1.0, 0.15), at_least=0)
+    idle_below: Quantity = parameter("1", "Utilisation below which lines count as idle", "assumption", 0.6, at_least=0, at_most=1)
+    scrap_rate: Quantity = parameter("1/year", "Share of idle lines scrapped each year", "assumption", 0.10, at_least=0)
+
+
+class Plants:
+    """The lines of all makers: rows of makers and chemistries, in every world of the block."""
+
+    def __init__(self, parameters):
+        self.own, self.chemistries = parameters.investment, parameters.chemistries
+        self.ambition = parameters.manufacturers.ambition
+        self.free = ~np.array(parameters.chemistries.programme)
+        shape = parameters.manufacturers.capacity.shape
+        self.horizon = parameters.months
+        self.coming = np.zeros((*shape, parameters.months + 1))
+        self.fast = self.seen = self.slow = np.zeros(0)
+        self.waiting = np.zeros(shape)
+        self._continue_building(parameters.manufacturers.capacity * (parameters.manufacturers.founded <= parameters.first_year)[:, :, None])
+
+    def _continue_building(self, lines: np.ndarray) -> None:
+        """What was being built at the start opens evenly over the build time."""
+        for chemistry in range(lines.shape[2]):
+            opens = lines[..., chemistry] * self.chemistries.opening_growth[:, chemistry, None] / MONTHS_PER_YEAR
+            months = np.arange(self.coming.shape[-1])
+            during = (months >= 1) & (months <= self.chemistries.build_time[:, chemistry, None])
+            self.coming[:, :, chemistry, :] += opens[..., None] * during[:, None, :]
+
+    def run(self, env, market):
+        """Watch orders every month; open what was built; decide each quarter."""
+        while True:
+            yield on(env, PLAN)
+            self.open(market, month(env))
+            self.watch(market)
+            if is_quarter_end(env):
+                wanted = self.wanted(market, month(env))
+                wanted = self.convert(market, wanted, month(env))
+                self.build(market, wanted, month(env))
+                self.scrap(market)
+
+    def open(self, market, now: int) -> None:
+        """Lines that are ready and whose chemistry may be sold start; the others wait."""
+        ready = self.coming[..., now] + self.waiting
+        starts = (self.free | (market.may_sell > 0)) & (market.alive[:, :, None] > 0)
+        market.capacity += np.where(starts, ready, 0.0)
+        self.waiting = np.where(starts, 0.0, ready) * market.alive[:, :, None]
+
+    def watch(self, market) -> None:
+        """Smooth orders fast and slowly; the difference is growth."""
+        yearly = market.wanted * MONTHS_PER_YEAR
+        world = yearly.sum(axis=1)
+        pace = 1.0 / self.own.planning_time
+        if not self.seen.size:
+            before = np.exp(-self.chemistries.opening_growth * (self.own.planning_time / MONTHS_PER_YEAR)[:, None])
+            self.fast, self.seen, self.slow = yearly, world, world * before
+        else:
+            self.fast = self.fast + (yearly - self.fast) * pace[:, None, None]
+            self.seen = self.seen + (world - self.seen) * pace[:, None]
+            self.slow = self.slow + (world - self.slow) * pace[:, None] / 2.0
+
+    def growth(self) -> np.ndarray:
+        """Yearly growth of the world's orders that makers see, (realization, chemistry), logarithm."""
+        years = (self.own.planning_time / MONTHS_PER_YEAR)[:, None]
+        seen = np.log(np.maximum(self.seen, 1e-9) / np.maximum(self.slow, 1e-9)) / years
+        return np.clip(seen, -self.own.highest_growth[:, None], self.own.highest_growth[:, None])
+
+    def wanted(self, market, now: int) -> np.ndarray:
+        """New lines each maker would like to commit this quarter, (realization, maker, chemistry) GWh/year."""
+        own = self.own
+        lead = self.chemistries.build_time / MONTHS_PER_YEAR
+        ahead = np.exp(own.extrapolation[:, None] * self.growth() * lead)
+        goal = self.fast * ahead[:, None, :] * (self.ambition * own.reserve[:, None])[:, :, None] / self.chemistries.mature_yield[:, None, :]
+        committed = self.coming[..., now + 1 :].sum(axis=-1) + self.waiting
+        gap = np.maximum(goal - market.capacity - committed, 0.0) * own.catch_up[:, None, None]
+        courage = np.exp(np.minimum(market.margin, 0.0) / own.nerve[:, None, None])
+        most = own.fastest_growth[:, None, None] * (market.capacity.sum(axis=-1, keepdims=True) + own.first_plant[:, None, None])
+        pioneer = (market.may_build > 0) & (market.capacity + committed <= 0)
+        first = np.where(pioneer, own.first_plant[:, None, None], 0.0)
+        allowed = self.free | (market.may_build > 0)
+        return (np.minimum(gap * courage, most) + first) * allowed * market.alive[:, :, None]
+
+    def affordable(self, market, price: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Scale commitments to what cash and credit allow.
+
+        price, size  (realization, maker, chemistry) USD/kWh a year and GWh/year
+        """
+        bill = (price * size).sum(axis=-1)
+        means = self.own.spending_limit[:, None] * np.maximum(market.cash + self.own.borrowing[:, None] * market.revenue, 0.0)
+        share = np.where(bill > means, np.divide(means, bill, out=np.zeros_like(bill), where=bill > 0), 1.0)
+        market.cash -= bill * share
+        return size * share[:, :, None]
+
+    def convert(self, market, wanted: np.ndarray, now: int) -> np.ndarray:
+        """Turn idle lines of one chemistry into lines of another where that is possible and cheaper; returns what is still wanted."""
+        chemistries = wanted.shape[-1]
+        for new in range(chemistries):
+            cost = self.chemistries.conversion_cost[:, new, :]
+            possible = (cost > 0) & (cost < 1)
+            if not possible.any() or not wanted[..., new].any():
+                continue
+            idle = market.capacity * np.clip(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0, 1.0) * possible[:, None, :]
+            total = idle.sum(axis=-1)
+            size = np.minimum(wanted[..., new], total)
+            taken = np.divide(idle * size[..., None], total[..., None], out=np.zeros_like(idle), where=total[..., None] > 0)
+            bill = market.line_cost[:, :, new] * (taken * cost[:, None, :]).sum(axis=-1)
+            size_paid = self.affordable(market, np.divide(bill, size, out=np.zeros_like(bill), where=size > 0)[..., None], size[..., None])[..., 0]
+            taken *= np.divide(size_paid, size, out=np.zeros_like(size), where=size > 0)[..., None]
+            market.capacity -= taken
+            order = np.zeros_like(wanted)
+            order[..., new] = size_paid
+            self._enter(order, self.chemistries.conversion_time, now)
+            wanted = wanted - order
+        return wanted
+
+    def build(self, market, wanted: np.ndarray, now: int) -> None:
+        """Commit new lines; they open after the build time."""
+        self._enter(self.affordable(market, market.line_cost, wanted), self.chemistries.build_time, now)
+
+    def _enter(self, size: np.ndarray, months: np.ndarray, now: int) -> None:
+        """Enter lines in the calendar of openings; what lies beyond the horizon never opens.
+
+        size    (realization, maker, chemistry) GWh/year
+        months  (realization, chemistry) lead time
+        """
+        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.horizon).astype(int)
+        when = np.broadcast_to(when[:, None, :, None], (*size.shape, 1))
+        sofar = np.take_along_axis(self.coming, when, axis=-1)
+        np.put_along_axis(self.coming, when, sofar + size[..., None], axis=-1)
+
+    def scrap(self, market) -> None:
+        """Long idle lines go."""
+        idle = np.clip(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0, 1.0)
+        market.capacity *= 1.0 - idle * self.own.scrap_rate[:, None, None] * QUARTER / MONTHS_PER_YEAR

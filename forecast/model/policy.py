@@ -1,0 +1,135 @@
+"""Policy and shocks: dated events that the scenario names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from forecast.declare import Block, Quantity, parameter, setting
+from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, on
+
+KINDS = {
+    "subsidy": "lowers the price that buyers in `regions` pay, USD/kWh; `minimum_specific_energy` limits it to cells above it",
+    "tariff": "raises the price of cells made outside `regions` and sold in them, share of price",
+    "local_content": "lowers the price of cells made in `regions` and sold there, USD/kWh",
+    "licence": "raises the cost of `chemistries` sold in `regions`, share of price (patents, royalties)",
+    "mandate": "share of buyers in `segments` who may only buy `chemistries`",
+    "ban": "share of buyers in `segments` who may not buy `chemistries`",
+    "export_control": "multiplies the price of `minerals` by `size`, or takes the share `size` of the supply of `components`",
+    "stockpile": "buys lithium into a public stock (negative: sells), t/year",
+    "mine_outage": "takes the share of output from the mines named",
+    "incident": "raises the hazard that buyers see in `chemistries`",
+    "bankruptcy": "the maker named fails; its lines are sold",
+    "lithium_price": "pushes the lithium price by the factor a year (a shock outside the model)",
+    "programme": "multiplies the pass rate of programmes on `chemistries`",
+    "demand": "multiplies demand in `segments` and `regions`",
+}
+
+
+class Event(Block):
+    """One policy or shock; empty lists mean all."""
+
+    kind: Literal[tuple(KINDS)] = setting("What happens: " + "; ".join(f"{kind} {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
+    start: Quantity = parameter("year", "First day, decimal year", "event block")
+    end: Quantity = parameter("year", "Last day, decimal year", "event block", 2100)
+    size: Quantity = parameter("1", "How much, in the unit that the kind names", "event block", 1.0)
+    minimum_specific_energy: Quantity = parameter("Wh/kg", "For subsidies: cells below it get nothing", "event block", 0.0, at_least=0)
+    regions: list[str] = setting("Regions touched", list())
+    chemistries: list[str] = setting("Chemistries touched", list())
+    segments: list[str] = setting("Segments touched", list())
+    mines: list[str] = setting("Mines touched", list())
+    manufacturers: list[str] = setting("Makers touched", list())
+    minerals: list[str] = setting("Minerals touched", list())
+    components: list[str] = setting("Components touched", list())
+    source: str = setting("Where it is known from", "")
+
+
+class Policy:
+    """Dated policies and shocks; one process each, waiting for its day."""
+
+    def __init__(self, parameters):
+        self.events, self.first_year = parameters.policy, parameters.first_year
+        names = {"regions": parameters.regions, "chemistries": parameters.chemistries, "segments": parameters.segments, "mines": parameters.mines}
+        names |= {"manufacturers": parameters.manufacturers, "minerals": parameters.minerals, "components": parameters.components}
+        self.chosen = {axis: self._chosen(getattr(self.events, axis), owner.names) for axis, owner in names.items()}
+
+    @staticmethod
+    def _chosen(lists, names) -> np.ndarray:
+        """Which names each event touches, (event, name) of 0 and 1; an empty list means all."""
+        return np.array([[not chosen or name in chosen for name in names] for chosen in lists], float).reshape(len(lists), len(names))
+
+    def start(self, env, market) -> None:
+        """Set every event to wait."""
+        env.process(self.clear(env, market))
+        for row in range(len(self.events.names)):
+            env.process(self.run(env, market, row))
+
+    def clear(self, env, market):
+        """Each month begins without policy; what is in force says so again on the same day."""
+        while True:
+            for name in EFFECTS:
+                getattr(market, name)[...] = 0.0
+            yield on(env, PROCLAIM - 1)
+
+    def run(self, env, market, row: int):
+        """Wait for the day, stay in force, end."""
+        start, end = self.events.start[:, row], self.events.end[:, row]
+        yield env.timeout(max((start.min() - self.first_year) * MONTHS_PER_YEAR // 1 * DAYS_PER_MONTH, 0))
+        while True:
+            yield on(env, PROCLAIM)
+            year = self.first_year + env.now / DAYS_PER_MONTH / MONTHS_PER_YEAR
+            in_force = (start <= year) & (year < end)
+            if in_force.any():
+                self.apply(market, row, in_force * self.events.size[:, row], in_force)
+            elif year >= end.max():
+                return
+
+    def apply(self, market, row: int, size: np.ndarray, in_force: np.ndarray) -> None:
+        """Add one event's effect to the blackboard.
+
+        size      (realization,)  zero where not in force
+        in_force  (realization,)  bool
+        """
+        kind = self.events.kind[row]
+        on_ = {axis: chosen[row] for axis, chosen in self.chosen.items()}
+        factor = np.log(np.where(in_force, np.maximum(self.events.size[:, row], 1e-6), 1.0))
+        cells = np.einsum("s,g,k->sgk", on_["segments"], on_["regions"], on_["chemistries"])
+        match kind:
+            case "subsidy":
+                good = market.specific_energy >= self.events.minimum_specific_energy[:, row, None]
+                market.subsidy += (size[:, None] * good)[:, None, None, :] * cells
+            case "tariff":
+                market.tariff += size[:, None, None] * np.outer(on_["regions"], on_["chemistries"])
+            case "licence":
+                market.licence += size[:, None, None] * np.outer(on_["regions"], on_["chemistries"])
+            case "local_content":
+                market.local_content += size[:, None] * on_["regions"]
+            case "ban":
+                market.barred += size[:, None, None, None] * cells
+            case "mandate":
+                others = np.einsum("s,g,k->sgk", on_["segments"], on_["regions"], 1.0 - on_["chemistries"])
+                market.barred += size[:, None, None, None] * others
+            case "export_control":
+                market.mineral_push += factor[:, None] * on_["minerals"] * bool(self.events.minerals[row])
+                market.component_cut += size[:, None] * on_["components"] * bool(self.events.components[row])
+            case "stockpile":
+                market.stockpiling += size
+            case "mine_outage":
+                market.mine_cut += size[:, None] * on_["mines"]
+            case "incident":
+                market.alarm += size[:, None] * on_["chemistries"]
+            case "bankruptcy":
+                market.failing += in_force[:, None] * on_["manufacturers"]
+            case "lithium_price":
+                market.price_push += factor
+            case "programme":
+                market.programme_push += factor[:, None] * on_["chemistries"]
+            case "demand":
+                market.demand_push += factor[:, None, None] * np.outer(on_["segments"], on_["regions"])
+
+
+EFFECTS = (
+    "subsidy", "tariff", "licence", "local_content", "barred", "mineral_push", "component_cut", "stockpiling",
+    "mine_cut", "alarm", "failing", "price_push", "programme_push", "demand_push",
+)  # fmt: skip

@@ -1,0 +1,126 @@
+"""Segments: what a battery is for, how much is wanted, and what it must be able to do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.declare import Block, Lognormal, Normal, Path, Quantity, parameter, path, paths, setting, table
+from forecast.model.calendar import MONTHS_PER_YEAR, WANT, month, on
+from forecast.streams import normal
+
+
+class Segment(Block):
+    """One application, with its demand by region and the tastes of its buyers.
+
+    Utility of a chemistry = - price_sensitivity x ln(cost of ownership) + weight x ln(Wh/kg) + cold x winter x capacity at
+    -20 degC + charging x ln(charge rate) - safety x hazard + endurance x ln(life) + habit + imitation x share.
+    """
+
+    title: str = setting("Name in pictures and tables")
+    history: dict[str, Path] = paths("GWh/year", "Batteries sold each year, as observed", "see history_source", "regions", fill=None, at_least=0)
+    history_source: str = setting("Where the history comes from", "")
+    saturation: dict[str, Quantity] = table("GWh/year", "Yearly sales at the end of the S-curve, central case", "segment block", "regions", fill=None, above=0)
+    saturation_scale: Quantity = parameter("1", "Factor on `saturation`, the same in all regions", "assumption: spread of published outlooks", 1.0, Lognormal(1.0, 0.25), above=0)
+    growth: Quantity = parameter("1/year", "Growth rate of the S-curve while far from saturation", "segment block", at_least=0)
+    price_elasticity: Quantity = parameter("1", "Response of demand to pack price against its expected path (logarithms, negative)", "segment block", -0.4, at_most=0)
+    pack_cost: Path = path("USD/kWh", "Cost of turning cells into the packs of this segment", "segment block", at_least=0)
+    cycles_per_year: Quantity = parameter("1/year", "Full cycles in a year of use", "segment block", above=0)
+    service_life: Quantity = parameter("year", "Longest time a battery stays in use here, whatever its health", "segment block", above=0)
+    opening_years: Quantity = parameter("year", "Stock in use at the start, over the first year's sales", "assumption: young, fast growing fleets", 2.0, at_least=0)
+    discount_rate: Quantity = parameter("1/year", "Rate at which buyers weigh later replacement against price", "assumption", 0.08, at_least=0)
+    minimum_specific_energy: Quantity = parameter("Wh/kg", "Pack specific energy that the median buyer needs at the least", "segment block", at_least=0)
+    requirement_path: Path = path("1", "Needed specific energy over that of 2024: buyers ask for more range as packs grow", "assumption: no change", 1.0, above=0)
+    minimum_cycle_life: Quantity = parameter("cycle", "Cycle life that the median buyer needs at the least", "segment block", at_least=0)
+    minimum_cold_capacity: Quantity = parameter("1", "Capacity at -20 degC that the median buyer needs at the least, where winters are longest", "segment block", at_least=0, at_most=1)
+    highest_hazard: Quantity = parameter("1", "Safety hazard that the median buyer accepts at the most (nmc = 1)", "segment block", above=0)
+    requirement_spread: Quantity = parameter("1", "Spread of requirements between buyers (standard deviation of the logarithm)", "assumption", 0.2, Lognormal(0.2, 0.2), above=0)
+    price_sensitivity: Quantity = parameter("1", "Utility per logarithm of cost of ownership", "segment block", at_least=0)
+    weight: Quantity = parameter("1", "Utility per logarithm of pack specific energy", "segment block", at_least=0)
+    cold: Quantity = parameter("1", "Utility of keeping all capacity at -20 degC where winters are longest", "segment block", at_least=0)
+    charging: Quantity = parameter("1", "Utility per logarithm of charge rate", "segment block", at_least=0)
+    safety: Quantity = parameter("1", "Utility lost per unit of hazard", "segment block", at_least=0)
+    taste_spread: Quantity = parameter("1", "Spread of each taste between buyers over its mean", "assumption: mixed-logit studies of car buyers find 0.3-1", 0.5, at_least=0)
+    habit: Quantity = parameter("1", "Utility of staying with the chemistry bought last", "assumption", 0.8, Lognormal(0.8, 0.25), at_least=0)
+    imitation: Quantity = parameter("1", "Utility per share of recent sales among peers", "assumption", 1.0, Lognormal(1.0, 0.25), at_least=0)
+    design_in: Quantity = parameter("month", "Time from the first serial samples of a chemistry to its first products here", "segment block", at_least=0)
+    acceptance_time: Quantity = parameter("month", "Time over which product lines open to an admitted chemistry (63 %)", "assumption: a platform generation", 36, Lognormal(36, 0.25), at_least=1)
+    opening_shares: dict[str, Quantity] = table("1", "Chemistries in use at the start", "segment block", "chemistries", at_least=0, at_most=1)
+    experience: Quantity = parameter("1", "Share of cells sold here that counts as experience with large cells", "segment block", 1.0, at_least=0, at_most=1)
+    variety: Quantity = parameter("1", "Utility per logarithm of the effective number of makers", "assumption: second sources are asked for; nested logit with similar makers", 0.15, Lognormal(0.15, 0.3), at_least=0)
+    buyers: Quantity = parameter("1", "Weight of this segment in the division of buyers", "numerical choice: enough buyers where shares move", 1.0, above=0)
+
+
+class Demand(Block):
+    """What moves the demand of all segments together."""
+
+    scale: Quantity = parameter("1", "Factor on all saturation levels", "assumption: spread between IEA STEPS, APS and NZE outlooks", 1.0, Lognormal(1.0, 0.15), above=0)
+    noise: Quantity = parameter("1", "Standard deviation of the slow random factor on a segment's future demand", "assumption: surprises of EV sales 2015-24 around outlooks", 0.10, Lognormal(0.10, 0.3), at_least=0)
+    persistence: Quantity = parameter("year", "Time over which a demand surprise fades", "assumption", 3.0, above=0)
+    expected_decline: Quantity = parameter("1/year", "Yearly fall of pack prices already contained in the S-curves", "Mauler et al. 2021: outlooks expect 2-4 % a year", 0.03, Normal(0.03, 0.008), at_least=0)
+
+
+def monthly_history(yearly: np.ndarray) -> np.ndarray:
+    """Spread yearly sales over months so that each year keeps its sum and months join smoothly.
+
+    yearly   (..., year) above 0
+    returns  (..., 12 x year), per month; geometric between mid-years
+    """
+    years = yearly.shape[-1]
+    middle = np.arange(years) + 0.5
+    when = (np.arange(years * MONTHS_PER_YEAR) + 0.5) / MONTHS_PER_YEAR
+    flat = np.log(np.maximum(yearly, 1e-12)).reshape(-1, years)
+    smooth = np.exp([np.interp(when, middle, row) for row in flat]).reshape(-1, years, MONTHS_PER_YEAR)
+    smooth *= (yearly.reshape(-1, years) / smooth.sum(axis=-1))[..., None]
+    return smooth.reshape(*yearly.shape[:-1], years * MONTHS_PER_YEAR)
+
+
+def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """S-curve through ``start`` at time 0 towards ``ceiling``; arrays broadcast."""
+    return ceiling / (1.0 + (ceiling / start - 1.0) * np.exp(-growth * years))
+
+
+class SegmentDemand:
+    """How much each segment wants in each region; history first, then S-curves that prices and luck bend."""
+
+    def __init__(self, parameters, seed: int, realizations: np.ndarray):
+        own, self.segments = parameters.demand, parameters.segments
+        observed = parameters.observed_until - parameters.first_year + 1
+        self.history = monthly_history(self.segments.history[:, :, ::MONTHS_PER_YEAR][..., :observed])
+        self.last_observed = self.history.shape[-1] - 1
+        self.start = self.segments.history[None, :, :, self.last_observed]
+        scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
+        self.ceiling = np.maximum(self.segments.saturation * scale, 1.05 * self.start)
+        self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
+        self.price = self.reference = np.zeros(0)
+        self.luck = np.stack([normal(seed, f"demand {name}", realizations, parameters.months) for name in self.segments.names], axis=-1)
+        self.memory = np.exp(-1.0 / (own.persistence * MONTHS_PER_YEAR))[:, None]
+        self.noise = own.noise[:, None]
+        self.surprise = np.zeros((len(realizations), len(self.segments.names)))
+
+    def run(self, env, market):
+        """Say what is wanted this month, and watch what packs cost."""
+        while True:
+            yield on(env, WANT)
+            self.watch_prices(market, month(env))
+            market.demand[...] = self.at(month(env)) * np.exp(market.demand_push)
+
+    def at(self, now: int) -> np.ndarray:
+        """Demand of the month before policy, (realization, segment, region) GWh."""
+        if now <= self.last_observed:
+            return np.broadcast_to(self.history[..., now], self.ceiling.shape)
+        years = (now - self.last_observed + MONTHS_PER_YEAR / 2) / MONTHS_PER_YEAR
+        self.surprise = self.memory * self.surprise + self.noise * np.sqrt(1.0 - self.memory**2) * self.luck[:, now]
+        curve = logistic(self.start, self.ceiling, self.segments.growth[:, :, None], years)
+        response = self.segments.price_elasticity * np.log(self.price / self.reference)
+        return curve / MONTHS_PER_YEAR * np.exp(self.surprise + response)[:, :, None]
+
+    def watch_prices(self, market, now: int) -> None:
+        """Mean pack price of each segment, smoothed over a year, and the path that the S-curves already contain."""
+        sold = market.deliveries.sum(axis=2)
+        mean = (sold * market.cell_price[:, None]).sum(axis=-1) / np.maximum(sold.sum(axis=-1), 1e-12)
+        mean = np.where(sold.sum(axis=-1) > 0, mean, market.offer_price.mean(axis=(1, 2))[:, None]) + self.segments.pack_cost[:, now]
+        self.price = mean if not self.price.size else self.price + (mean - self.price) / MONTHS_PER_YEAR
+        if now <= self.last_observed:
+            self.reference = self.price
+        else:
+            self.reference = self.reference * np.exp(self.decline)[:, None]

@@ -1,0 +1,97 @@
+"""The world: the list of agents, and one clock that drives a block of realizations of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import simpy
+
+from forecast.declare import Block, blocks, setting
+from forecast.model import calendar
+from forecast.model.buyers import Buyers, Shoppers
+from forecast.model.chemistry import Chemistry
+from forecast.model.geography import Region
+from forecast.model.lithium import Lithium, LithiumMarket
+from forecast.model.manufacturers import Industry, Manufacturer, Manufacturers
+from forecast.model.market import COST_PARTS, Market
+from forecast.model.minerals import Mineral, Minerals
+from forecast.model.mines import Mine, Mines, Mining
+from forecast.model.plants import Investment, Plants
+from forecast.model.policy import Event, Policy
+from forecast.model.programmes import Development, Programme, Programmes
+from forecast.model.recycling import Recyclers, Recycling
+from forecast.model.segments import Demand, Segment, SegmentDemand
+from forecast.model.suppliers import Component, SupplierBehaviour, Suppliers
+
+
+class World(Block):
+    """All parameters of a scenario, validated; one field per kind of agent."""
+
+    title: str = setting("Name in pictures and tables", "")
+    why: str = setting("One line: why this scenario exists")
+    first_year: int = setting("First simulated year", 2015)
+    last_year: int = setting("Last simulated year", 2050)
+    observed_until: int = setting("Last year whose demand is taken from history; S-curves from then on", 2024)
+    regions: dict[str, Region] = blocks("Markets of the world")
+    chemistries: dict[str, Chemistry] = blocks("Battery chemistries")
+    components: dict[str, Component] = blocks("Components with young supply chains")
+    minerals: dict[str, Mineral] = blocks("Minerals other than lithium; `lithium` itself has a market of its own")
+    segments: dict[str, Segment] = blocks("Applications")
+    manufacturers: dict[str, Manufacturer] = blocks("Makers of cells")
+    mines: dict[str, Mine] = blocks("Lithium deposits")
+    programmes: dict[str, Programme] = blocks("Development programmes, by chemistry")
+    policy: dict[str, Event] = blocks("Policies and shocks")
+    buyers: Buyers = setting("Buyers", Buyers())
+    demand: Demand = setting("What moves the demand of all segments", Demand())
+    industry: Industry = setting("Behaviour of makers", Industry())
+    investment: Investment = setting("Behaviour of makers when they build", Investment())
+    development: Development = setting("Behaviour of development programmes", Development())
+    supply: SupplierBehaviour = setting("Behaviour of component makers", SupplierBehaviour())
+    mining: Mining = setting("Behaviour of mine owners", Mining())
+    lithium: Lithium = setting("The lithium market", Lithium())
+    recycling: Recycling = setting("Recyclers", Recycling())
+
+
+def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict[str, np.ndarray]:
+    """Play a block of worlds from the first to the last month.
+
+    parameters    drawn numbers, one row per realization (``ensemble.design.draw``)
+    seed          of all luck
+    realizations  (realization,) whole numbers: which worlds these are
+    monthly       keep every recorded column by month instead of by year
+    returns       {column: (realization, time, *dims) float32}; a world is the same alone and in any block
+    """
+    realizations = np.asarray(realizations)
+    market = Market(sizes(parameters), len(realizations), parameters.months, monthly)
+    env = simpy.Environment()
+    Policy(parameters).start(env, market)
+    agents = (
+        Minerals(parameters, seed, realizations),
+        Suppliers(parameters),
+        Manufacturers(parameters),
+        SegmentDemand(parameters, seed, realizations),
+        Shoppers(parameters, seed, realizations),
+        Recyclers(parameters),
+        Mines(parameters, seed, realizations),
+        LithiumMarket(parameters, seed, realizations),
+        Plants(parameters),
+        Programmes(parameters, seed, realizations),
+    )
+    for agent in agents:
+        env.process(agent.run(env, market))
+    env.process(keep_record(env, market))
+    env.run(until=parameters.months * calendar.DAYS_PER_MONTH)
+    return market.results()
+
+
+def keep_record(env, market):
+    """Write every month down on its last day."""
+    while True:
+        yield calendar.on(env, calendar.RECORD)
+        market.record()
+
+
+def sizes(parameters) -> dict[str, int]:
+    """Length of every dimension of the market."""
+    kinds = {"segment": "segments", "region": "regions", "chemistry": "chemistries", "manufacturer": "manufacturers", "mine": "mines"}
+    kinds |= {"mineral": "minerals", "component": "components"}
+    return {dim: len(getattr(parameters, kind).names) for dim, kind in kinds.items()} | {"cost_part": len(COST_PARTS)}

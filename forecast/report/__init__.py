@@ -1,0 +1,1 @@
+"""Pictures of results: a dataset comes in, a figure goes out."""

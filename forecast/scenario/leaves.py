@@ -1,0 +1,154 @@
+"""How one number is spelled in a scenario: plain, with a unit, as a prior, with a source, or over the years."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from forecast.declare import FAMILIES, Declaration, Prior
+from forecast.scenario.reading import Node
+from forecast.scenario.units import LARGEST, UnitProblem, convert
+
+BOUNDS = {
+    "at_least": ("at least {:g}", lambda value, bound: value >= bound),
+    "at_most": ("at most {:g}", lambda value, bound: value <= bound),
+    "above": ("above {:g}", lambda value, bound: value > bound),
+    "below": ("below {:g}", lambda value, bound: value < bound),
+}
+EARLIEST, LATEST = 1900, 2200
+
+
+class LeafProblem(ValueError):
+    """A number that cannot be read: the node at fault and what is wrong with it."""
+
+    def __init__(self, node: Node, problem: str):
+        self.node = node
+        super().__init__(problem)
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """What one node says of a number; parts that it does not mention are None."""
+
+    value: float | None = None
+    prior: Prior | None = None
+    source: str | None = None
+
+
+def allowed(bounds: dict[str, float]) -> str:
+    """Bounds in words; empty if there are none."""
+    return " and ".join(BOUNDS[name][0].format(bound) for name, bound in bounds.items() if name in BOUNDS)
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A number for a message."""
+    return f"{value:.10g}" if unit == "1" else f"{value:.10g} {unit}"
+
+
+def shown(node: Node) -> str:
+    """A node for a message, short."""
+    if isinstance(node.value, dict):
+        return "a mapping"
+    if isinstance(node.value, list):
+        return "a list"
+    if node.value is None or isinstance(node.value, bool):
+        return {None: "null", True: "true", False: "false"}[node.value]
+    return str(node.value)[:60] if not isinstance(node.value, str) else repr(node.value[:60])
+
+
+def number(node: Node, unit: str, bounds: dict[str, float] | None = None) -> float:
+    """A finite number in the unit, within the bounds. Raises LeafProblem."""
+    value = node.value
+    if isinstance(value, str):
+        try:
+            value = convert(value, unit)
+        except UnitProblem as problem:
+            raise LeafProblem(node, f"{shown(node)}; {problem}") from None
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise LeafProblem(node, f'{shown(node)}; must be a number, or a text such as "15 {unit}"')
+    value = float(value)
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        raise LeafProblem(node, f"{shown(node)}; must be a finite number, not larger than {LARGEST:g}")
+    check_bounds(node, value, unit, bounds or {})
+    return value
+
+
+def check_bounds(node: Node, value: float, unit: str, bounds: dict[str, float]) -> None:
+    """Raise LeafProblem if the value is out of bounds."""
+    if not all(BOUNDS[name][1](value, bound) for name, bound in bounds.items() if name in BOUNDS):
+        raise LeafProblem(node, f"{with_unit(value, unit)}; must be {allowed(bounds)}")
+
+
+def spelled(node: Node, declaration: Declaration) -> Spelled:
+    """Read one quantity in any of its spellings. Raises LeafProblem."""
+    if not isinstance(node.value, dict):
+        return Spelled(number(node, declaration.unit, declaration.bounds))
+    value, prior, source = None, None, None
+    for key, inner in node.value.items():
+        if key == "value":
+            value = number(inner, declaration.unit, declaration.bounds)
+        elif key == "source":
+            source = text(inner)
+        elif key in FAMILIES and prior is None:
+            prior = _prior(str(key), inner, declaration)
+        elif key in FAMILIES:
+            raise LeafProblem(inner, "two priors; must be one")
+        else:
+            raise LeafProblem(inner, f"unknown key {str(key)[:60]!r}; allowed are value, source, {', '.join(FAMILIES)}")
+    if value is None and prior is None and source is None:
+        raise LeafProblem(node, "an empty mapping; must hold value, source or a prior")
+    return Spelled(prior.centre if value is None and prior is not None else value, prior, source)
+
+
+def _prior(family: str, node: Node, declaration: Declaration) -> Prior:
+    wanted = FAMILIES[family].arguments
+    if not isinstance(node.value, list) or len(node.value) != len(wanted):
+        raise LeafProblem(node, f"{family}: {shown(node)}; must be [{', '.join(wanted)}]")
+    units = [declaration.unit if (family, name) != ("lognormal", "sd") else "1" for name in wanted]
+    arguments = tuple(number(inner, unit) for inner, unit in zip(node.value, units, strict=True))
+    given = ", ".join(f"{argument:.10g}" for argument in arguments)
+    problem = FAMILIES[family].problem(*arguments)
+    if problem:
+        raise LeafProblem(node, f"{family} [{given}]; {problem}")
+    prior = Prior(family, arguments)
+    if not math.isfinite(prior.centre):
+        raise LeafProblem(node, f"{family} [{given}]; must have a finite median")
+    try:
+        check_bounds(node, prior.centre, declaration.unit, declaration.bounds)
+    except LeafProblem as error:
+        raise LeafProblem(node, f"{family} [{given}] has its median at {error}") from None
+    return prior
+
+
+def years(node: Node, declaration: Declaration) -> tuple[tuple[float, ...], tuple[float, ...], str | None]:
+    """Read a path: its years, its values, its source if given. Raises LeafProblem."""
+    if not isinstance(node.value, dict):
+        return (2015.0,), (number(node, declaration.unit, declaration.bounds),), None
+    source, points = None, dict[float, float]()
+    for key, inner in node.value.items():
+        if key == "source":
+            source = text(inner)
+        elif isinstance(key, int | float) and EARLIEST <= key <= LATEST:
+            points[float(key)] = number(inner, declaration.unit, declaration.bounds)
+        else:
+            raise LeafProblem(inner, f"{str(key)[:60]!r}; must be a year from {EARLIEST} to {LATEST}, or source")
+    ordered = sorted(points.items())
+    return tuple(year for year, _ in ordered), tuple(value for _, value in ordered), source
+
+
+def text(node: Node) -> str:
+    """A source or other text on one line, not empty. Raises LeafProblem."""
+    if not isinstance(node.value, str) or not node.value.strip():
+        raise LeafProblem(node, f"{shown(node)}; must be a text that is not empty")
+    return " ".join(node.value.split())
+
+
+def placeholder(source: str) -> bool:
+    """Whether a declared source only says where the source must be given."""
+    return not source or source.endswith(" block") or source.startswith("see ")
+
+
+def plain(value: Any) -> Any:
+    """A whole float as an int, for output."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

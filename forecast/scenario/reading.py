@@ -1,0 +1,184 @@
+"""YAML 1.2 text to nodes that remember their file and line; refuses everything that a scenario does not need.
+
+Aliases, anchors, tags and merge keys are refused (a few lines of them can expand to gigabytes), and so are duplicate keys,
+several documents, control characters, deep nesting and large files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from forecast.errors import ScenarioError
+
+LARGEST_FILE = 2_000_000
+DEEPEST = 12
+MOST_KEPT = 64
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Any] = {word: None for word in ("", "~", "null", "Null", "NULL")}
+_WORDS |= {word: True for word in ("true", "True", "TRUE")} | {word: False for word in ("false", "False", "FALSE")}
+_WORDS |= {sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")}
+_WORDS |= {word: float("nan") for word in (".nan", ".NaN", ".NAN")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written; line 0 if it was not in a file."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value of the file: a dict of nodes, a list of nodes, text, number, flag or None."""
+
+    value: Any
+    place: Place
+
+
+class _Refused(Exception):
+    def __init__(self, line: int, problem: str):
+        self.line, self.problem = line, problem
+
+
+def read_file(path: Path, shown: str) -> Node:
+    """The mapping in a file; ``shown`` is the file name in messages. Raises ScenarioError."""
+    try:
+        if not path.is_file():
+            raise ScenarioError([f"{shown}: no such file"])
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ScenarioError([f"{shown}: cannot be read: {error.strerror}"]) from error
+    if len(data) > LARGEST_FILE:
+        raise ScenarioError([f"{shown}: larger than {LARGEST_FILE // 1_000_000} MB"])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ScenarioError([f"{shown}:{line} not UTF-8 text"]) from error
+    node = read_text(text, shown)
+    if node.value is None:
+        raise ScenarioError([f"{shown}: empty; must say at least why: and base:"])
+    if not isinstance(node.value, dict):
+        raise ScenarioError([f"{node.place} must be a mapping of names to values"])
+    return node
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def read_text(text: str, shown: str, numbered: bool = True) -> Node:
+    """The one document in a text. Raises ScenarioError with file and line (without line unless ``numbered``).
+
+    The last texts are kept in memory, because many scenarios share the files of the world; so nodes must not be changed.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    problems: list[str] = []
+
+    def place(line: int) -> Place:
+        return Place(shown, line if numbered else 0)
+
+    try:
+        return _document(YAML(typ="safe", pure=True).parse(text), place, problems)
+    except _Refused as refused:
+        raise ScenarioError([*problems, f"{place(refused.line)} {refused.problem}"]) from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ScenarioError([*problems, f"{place(mark.line + 1 if mark else 0)} not YAML: {error.problem or error.context}"]) from error
+    except YAMLError as error:
+        raise ScenarioError([*problems, f"{shown}: not YAML: {' '.join(str(error).split())[:200]}"]) from error
+    except (ValueError, OverflowError) as error:
+        raise ScenarioError([*problems, f"{shown}: not YAML: {error}"]) from error
+
+
+def _document(events: Iterator[Any], place: Any, problems: list[str]) -> Node:
+    """Build nodes from parser events with a stack of our own, so depth is ours to limit."""
+    from ruamel.yaml import events as kinds
+
+    root: list[Node] = []
+    open_: list[_Opened] = []
+    documents = 0
+    for event in events:
+        line = event.start_mark.line + 1
+        if isinstance(event, kinds.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise _Refused(line, "a second document begins here; a scenario is one document")
+        if isinstance(event, kinds.NodeEvent):
+            _refuse_indirection(event, line)
+        if isinstance(event, kinds.CollectionStartEvent):
+            if len(open_) >= DEEPEST:
+                raise _Refused(line, f"nested deeper than {DEEPEST} levels")
+            open_.append(_Opened({} if isinstance(event, kinds.MappingStartEvent) else [], place(line)))
+            continue
+        if isinstance(event, kinds.ScalarEvent):
+            node = Node(_scalar(event, line), place(line))
+        elif isinstance(event, kinds.CollectionEndEvent):
+            closed = open_.pop()
+            node = Node(closed.held, closed.place)
+        else:
+            continue
+        if open_:
+            open_[-1].take(node, line, problems)
+        else:
+            root.append(node)
+    if problems:
+        raise ScenarioError(problems)
+    return root[0] if root else Node(None, place(1))
+
+
+class _Opened:
+    """A mapping or list that is being read."""
+
+    def __init__(self, held: Any, place: Place):
+        self.held, self.place = held, place
+        self.key: Node | None = None
+
+    def take(self, node: Node, line: int, problems: list[str]) -> None:
+        if isinstance(self.held, list):
+            self.held.append(node)
+        elif self.key is None:
+            if isinstance(node.value, dict | list | bool) or node.value is None or node.value != node.value:
+                raise _Refused(line, "a key must be a text or a number")
+            self.key = node
+        else:
+            key = self.key.value
+            if key in self.held:
+                problems.append(f"{self.key.place} {key}: given twice (first on line {self.held[key].place.line})")
+            self.held.setdefault(key, Node(node.value, self.key.place))
+            self.key = None
+
+
+def _refuse_indirection(event: Any, line: int) -> None:
+    from ruamel.yaml import events as kinds
+
+    if isinstance(event, kinds.AliasEvent) or event.anchor is not None:
+        raise _Refused(line, "anchors (&) and aliases (*) are not allowed; write the value out, or use base:")
+    if getattr(event, "tag", None) is not None:
+        raise _Refused(line, f"tags are not allowed: {str(event.tag)[:40]}")
+
+
+def _scalar(event: Any, line: int) -> Any:
+    text = event.value
+    if any(not character.isprintable() and character not in "\n\t" for character in text):
+        raise _Refused(line, "control characters are not allowed")
+    if not event.implicit[0]:
+        return text
+    if text == "<<":
+        raise _Refused(line, "merge keys (<<) are not allowed; use base:")
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text) and len(text) <= 15:
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text

@@ -1,0 +1,94 @@
+"""What the parts of a world say of each other: names that must exist, shares that must add up, years that must fit.
+
+Fields that could not be read are absent from their blocks; they have been reported, and are passed over here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forecast.declare import slots
+from forecast.model.world import World
+from forecast.scenario.building import Builder
+from forecast.scenario.layers import nearest
+
+EARLIEST, LATEST = 2015, 2100
+HISTORY_FROM = 2015
+MOST_BUYERS = 10_000_000
+TOLERANCE = 1e-6
+NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
+
+
+def check(world: World, builder: Builder) -> None:
+    """Add to the builder's problems whatever does not fit together."""
+    for find in (_why, _years, _needed, _events, _makers, _programmes, _segments, _buyers):
+        for where, problem in find(world):
+            builder.problems.add(builder.place(where), where, problem)
+
+
+def _why(world: World) -> Iterator[tuple[str, str]]:
+    if not getattr(world, "why", "said"):
+        yield "why", "empty; must say in one line why the scenario exists"
+
+
+def _years(world: World) -> Iterator[tuple[str, str]]:
+    if not EARLIEST <= world.first_year < LATEST:
+        yield "first_year", f"{world.first_year}; must be from {EARLIEST} to {LATEST - 1}"
+    if not world.first_year < world.last_year <= LATEST:
+        yield "last_year", f"{world.last_year}; must be after first_year ({world.first_year}) and at most {LATEST}"
+    if world.observed_until < world.first_year:
+        yield "observed_until", f"{world.observed_until}; must not be before first_year ({world.first_year})"
+
+
+def _needed(world: World) -> Iterator[tuple[str, str]]:
+    for name in NEEDED:
+        if not getattr(world, name):
+            yield name, "empty; must have at least one"
+
+
+def _events(world: World) -> Iterator[tuple[str, str]]:
+    kinds = [slot.name for slot in slots(World).values() if slot.kind == "blocks"]
+    for name, event in world.policy.items():
+        for kind in kinds:
+            for mentioned in getattr(event, kind, ()):
+                if mentioned not in getattr(world, kind):
+                    yield f"policy.{name}.{kind}", f"{mentioned!r}; unknown name of {kind}{nearest(mentioned, getattr(world, kind))}"
+        start, end = getattr(event, "start", None), getattr(event, "end", None)
+        if start and end and end.value <= start.value:
+            yield f"policy.{name}.end", f"{end.value:g}; must be after start ({start.value:g})"
+
+
+def _makers(world: World) -> Iterator[tuple[str, str]]:
+    for name, maker in world.manufacturers.items():
+        region = getattr(maker, "region", None)
+        if region is not None and region not in world.regions:
+            yield f"manufacturers.{name}.region", f"{region!r}; unknown name of regions{nearest(region, world.regions)}"
+        for chemistry in maker.programmes:
+            if chemistry not in world.programmes:
+                yield f"manufacturers.{name}.programmes.{chemistry}", "has no block in programmes; must have one to be developed"
+
+
+def _programmes(world: World) -> Iterator[tuple[str, str]]:
+    for name in world.programmes:
+        if name not in world.chemistries:
+            yield f"programmes.{name}", f"unknown name of chemistries{nearest(name, world.chemistries)}"
+    for name, chemistry in world.chemistries.items():
+        if chemistry.programme and name not in world.programmes:
+            yield f"chemistries.{name}.programme", f"true; must have a block programmes.{name}"
+
+
+def _segments(world: World) -> Iterator[tuple[str, str]]:
+    first, last = HISTORY_FROM, world.observed_until
+    for name, segment in world.segments.items():
+        shares = getattr(segment, "opening_shares", None)
+        total = 1.0 if shares is None else sum(share.value for share in shares.values())
+        if abs(total - 1) > TOLERANCE:
+            yield f"segments.{name}.opening_shares", f"sum to {total:.8g}; must sum to 1"
+        for region, path in getattr(segment, "history", {}).items():
+            if path.years[0] > first or path.years[-1] < last:
+                yield f"segments.{name}.history.{region}", f"covers {path.years[0]:g}-{path.years[-1]:g}; must cover {first}-{last}"
+
+
+def _buyers(world: World) -> Iterator[tuple[str, str]]:
+    if not 1 <= world.buyers.number <= MOST_BUYERS:
+        yield "buyers.number", f"{world.buyers.number}; must be from 1 to {MOST_BUYERS}"

@@ -1,0 +1,22 @@
+"""What all tests share: pictures without a screen, examples that are the same every time."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("NO_COLOR", "1")
+
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store-baseline",
+        action="store_true",
+        help="store the numbers that the regression tests compare with, instead of comparing (make baseline-numbers)",
+    )

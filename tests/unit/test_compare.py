@@ -1,0 +1,105 @@
+"""Comparisons: paired luck cancels, and only results that share it are paired."""
+
+import numpy as np
+import pytest
+from synthetic_results import results
+
+from forecast.assess.compare import compare, compare_all, differs, rows
+from forecast.errors import StoreError
+
+
+@pytest.fixture(scope="module")
+def base():
+    return results(30)
+
+
+@pytest.fixture(scope="module")
+def sodium(base):
+    return results(30, sodium_gain=0.05)
+
+
+def test_a_run_does_not_differ_from_itself(base):
+    comparison = compare(base, base)
+    for name in ("share_of_sales", "lithium_price", "cell_price"):
+        assert (comparison[f"{name}_difference"] == 0).all()
+        assert (comparison[f"{name}_above"] == 0).all()
+        assert (comparison[f"{name}_standard_error"] == 0).all()
+    assert not differs(comparison)
+
+
+def test_more_sodium_is_seen_as_below_by_the_reference(base, sodium):
+    comparison = compare(base, sodium)
+    at = {"segment": "stationary_grid", "chemistry": "sodium_ion", "year": 2035}
+    assert comparison["share_of_sales_difference"].sel(at).sel(quantile=0.95).item() < 0
+    assert comparison["share_of_sales_above"].sel(at).item() == 0
+    assert differs(comparison)
+    assert (comparison["lithium_price_difference"] == 0).all()
+
+
+def test_the_mean_difference_is_the_difference_of_means(base, sodium):
+    comparison = compare(base, sodium)
+    at = {"segment": "mass_cars", "chemistry": "lfp"}
+    difference = sum(
+        sign * made["deliveries"].sel(segment="mass_cars").sum("region").pipe(lambda d: d / d.sum("chemistry")).sel(chemistry="lfp").values
+        for sign, made in ((1, base), (-1, sodium))
+    )
+    assert comparison["share_of_sales_mean"].sel(at).values == pytest.approx(difference.mean(0), abs=1e-6)
+    error = difference.std(0, ddof=1) / np.sqrt(30)
+    assert comparison["share_of_sales_standard_error"].sel(at).values == pytest.approx(error, abs=1e-6)
+
+
+def test_other_seeds_and_realizations_are_refused_with_the_reason(base):
+    with pytest.raises(StoreError, match="seeds 1 and 2"):
+        compare(base, results(30, seed=2))
+    with pytest.raises(StoreError, match="30 and 20 realizations"):
+        compare(base, base.isel(realization=slice(20)))
+
+
+def test_unpaired_says_so_and_has_wider_intervals(base, sodium):
+    paired, unpaired = compare(base, sodium), compare(base, sodium, unpaired=True)
+    assert unpaired.attrs["pairing"].startswith("unpaired")
+    at = {"segment": "stationary_grid", "chemistry": "sodium_ion", "year": 2035}
+    spread = [
+        c["share_of_sales_difference"].sel(at).sel(quantile=0.95).item() - c["share_of_sales_difference"].sel(at).sel(quantile=0.05).item()
+        for c in (paired, unpaired)
+    ]
+    assert spread[1] > 5 * spread[0]
+    assert compare(base, results(20, seed=2), unpaired=True).attrs["pairing"].startswith("unpaired")
+
+
+def test_milestones_shift_where_both_reach_them_and_count_where_one_does(base, sodium):
+    comparison = compare(base, sodium)
+    at = {"threshold": 0.05, "chemistry": "sodium_ion"}
+    shift = comparison["share_year_shift"].sel(at).sel(segment="stationary_grid", quantile=0.5).item()
+    assert shift >= 1
+    outcome = comparison["share_year_outcome"].sel(at).sel(segment="premium_cars")
+    assert outcome.sel(outcome="only_b").item() > 0.3
+    assert outcome.sel(outcome="both").item() == 0
+    assert np.isnan(comparison["share_year_shift"].sel(at).sel(segment="premium_cars", quantile=0.5).item())
+    assert comparison["share_year_outcome"].sum("outcome").values == pytest.approx(1)
+
+
+def test_what_one_scenario_lacks_is_left_out_and_named(base):
+    comparison = compare(base, base.drop_sel(chemistry="solid_state_sodium"))
+    assert comparison.attrs["left_out"] == "chemistry solid_state_sodium"
+    assert comparison.sizes["chemistry"] == 6
+
+
+def test_the_first_of_many_is_the_reference(base, sodium):
+    found = compare_all({"baseline": base, "more_sodium": sodium, "again": base})
+    assert list(found) == ["more_sodium", "again"]
+    assert found["more_sodium"].attrs["title"] == "baseline minus more_sodium"
+    assert [differs(comparison) for comparison in found.values()] == [True, False]
+
+
+def test_rows_are_plain_and_of_the_chosen_years(base, sodium):
+    table = rows(compare(base, sodium), years=(2035,))
+    shares = [row for row in table if row.get("measure") == "share_of_sales"]
+    assert len(shares) == 12 * 7
+    assert {row["year"] for row in shares} == {2035}
+    assert {type(value) for row in table for value in row.values()} <= {str, int, float, type(None)}
+
+
+def test_a_level_that_is_not_kept_is_refused(base):
+    with pytest.raises(ValueError, match="level is 0"):
+        differs(compare(base, base), level=0.8)

@@ -1,0 +1,227 @@
+"""Ensembles are exact whatever computes them, and nothing finished is lost."""
+
+import copy
+
+import fake_world
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from forecast.ensemble import store
+from forecast.ensemble.execute import run
+from forecast.ensemble.plan import Plan, default_block
+from forecast.errors import ForecastError, LockedError, RealizationError, StoreError
+
+
+def done(folder, plan=None, **options):
+    """Run the small world into a folder, in this process unless told otherwise."""
+    return run(plan or fake_world.plan(), folder, **{"workers": 1, "simulate": fake_world.simulate} | options)
+
+
+def manifest_of(folder):
+    return (folder / "manifest.json").read_bytes()
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """A folder whose run stopped after one of its three blocks."""
+
+    def stop(finished, wanted):
+        if finished == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(ForecastError, match="--resume continues") as caught:
+        done(tmp_path / "run", progress=stop)
+    assert caught.value.exit_code == 130
+    return tmp_path / "run"
+
+
+def test_one_two_and_three_workers_write_the_same_bytes(tmp_path):
+    for workers in (1, 2, 3):
+        done(tmp_path / str(workers), workers=workers)
+    assert manifest_of(tmp_path / "1") == manifest_of(tmp_path / "2") == manifest_of(tmp_path / "3")
+    assert store.verify(tmp_path / "3") == []
+
+
+def test_a_realization_alone_is_the_one_among_others(tmp_path):
+    done(tmp_path / "all")
+    done(tmp_path / "one", fake_world.plan(1, 1, first=4))
+    alone, among = store.open_results(tmp_path / "one"), store.open_results(tmp_path / "all")
+    assert alone["realization"].values.tolist() == [4]
+    np.testing.assert_array_equal(alone["price"].values[0], among["price"].sel(realization=4).values)
+
+
+def test_the_first_of_many_are_a_run_of_few(tmp_path):
+    done(tmp_path / "many", fake_world.plan(9))
+    done(tmp_path / "few", fake_world.plan(4))
+    few, many = store.open_results(tmp_path / "few"), store.open_results(tmp_path / "many")
+    np.testing.assert_array_equal(few["deliveries"], many["deliveries"].isel(realization=slice(4)))
+
+
+@pytest.mark.parametrize(("realizations", "block"), [(1, 1), (3, 1), (100, 25), (200, 50), (10_000, 50)])
+def test_blocks_depend_on_the_number_of_realizations_alone(realizations, block):
+    assert default_block(realizations) == block
+
+
+@pytest.mark.parametrize("wrong", [{"realizations": 0}, {"realizations": -3}, {"block": -1}, {"first": -1}])
+def test_an_ensemble_of_nothing_is_refused(wrong):
+    with pytest.raises(ForecastError, match="must be at least"):
+        Plan(**{"name": "x", "world": None, "text": "", "seed": 1, "realizations": 1} | wrong)
+
+
+def test_progress_counts_realizations_up_to_all(tmp_path):
+    seen = []
+    done(tmp_path / "run", progress=lambda finished, wanted: seen.append((finished, wanted)))
+    assert seen == [(0, 7), (3, 7), (6, 7), (7, 7)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("block", [1, 3])
+def test_a_failing_realization_is_named_and_the_others_kept(tmp_path, workers, block):
+    outcome = done(tmp_path / "run", fake_world.plan(7, block), workers=workers, simulate=fake_world.fail_in_one)
+    assert outcome.failed == [{"realization": fake_world.BAD, "seed": 1, "error": "ZeroDivisionError: no demand in month 3"}]
+    found = store.open_results(tmp_path / "run")
+    assert found["realization"].values.tolist() == [0, 1, 2, 3, 4, 6]
+    expected = fake_world.simulate(fake_world.WORLD, 1, np.array([4, 6]), False)["price"]
+    np.testing.assert_allclose(found["price"].sel(realization=[4, 6]), expected, rtol=1e-3)
+
+
+def test_when_all_fail_there_are_no_results(tmp_path):
+    with pytest.raises(RealizationError, match=r"7 of 7 realizations failed") as caught:
+        done(tmp_path / "run", simulate=fake_world.fail_in_all)
+    assert caught.value.exit_code == 6
+    assert "--first 0 --realizations 1" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [".run.lock"]
+
+
+def test_a_model_that_records_the_wrong_shape_is_an_error_of_the_program(tmp_path):
+    def wrong(world, seed, numbers, monthly):
+        return fake_world.simulate(world, seed, numbers, monthly) | {"price": np.zeros((len(numbers), 1))}
+
+    with pytest.raises(ForecastError, match=r"price: the model recorded shape"):
+        done(tmp_path / "run", simulate=wrong)
+
+
+def test_the_work_of_a_killed_worker_is_done_again(tmp_path):
+    world = copy.copy(fake_world.WORLD)
+    world.mark = str(tmp_path / "killed")
+    plan = Plan("small", world, "why: a small world\n", 1, 7, 1)
+    done(tmp_path / "hurt", plan, workers=2, simulate=fake_world.die_once)
+    assert (tmp_path / "killed").exists()
+    done(tmp_path / "unhurt", fake_world.plan(7, 1))
+    assert manifest_of(tmp_path / "hurt") == manifest_of(tmp_path / "unhurt")
+
+
+def test_a_block_that_kills_every_worker_ends_the_run_and_keeps_the_rest(tmp_path):
+    with pytest.raises(ForecastError, match="died 3 times in a row"):
+        done(tmp_path / "run", fake_world.plan(7, 1), workers=2, simulate=fake_world.die_always)
+    assert not (tmp_path / "run").exists()
+    outcome = done(tmp_path / "run", fake_world.plan(7, 1), resume=True)
+    assert outcome.computed < 7
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_an_interrupted_run_does_not_open(interrupted):
+    assert not interrupted.exists()
+    with pytest.raises(StoreError, match="--resume"):
+        store.open_results(interrupted)
+    with pytest.raises(StoreError, match="unfinished"):
+        store.open_results(interrupted.with_name("run.partial"))
+
+
+def test_a_resumed_run_computes_what_is_missing_and_gives_the_same_bytes(interrupted, tmp_path):
+    assert done(interrupted, resume=True).computed == 4
+    done(tmp_path / "straight")
+    assert manifest_of(interrupted) == manifest_of(tmp_path / "straight")
+
+
+def test_an_unfinished_run_is_not_overwritten_by_a_plain_one(interrupted):
+    with pytest.raises(ForecastError, match=r"1 of its blocks done; --resume continues it, --force starts again"):
+        done(interrupted)
+    assert done(interrupted, force=True).computed == 7
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"realizations": 8}, {"block": 2}, {"monthly": True}, {"first": 1}])
+def test_another_run_cannot_resume_this_one(interrupted, change):
+    with pytest.raises(ForecastError, match=f"cannot be continued, it is another run: {next(iter(change))} was"):
+        done(interrupted, fake_world.plan(**change), resume=True)
+
+
+def test_a_chunk_damaged_between_is_computed_again(interrupted, tmp_path):
+    chunk = interrupted.with_name("run.partial") / "results.zarr/price/c.0.0.0.0"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    assert done(interrupted, resume=True).computed == 7
+    assert store.verify(interrupted) == []
+
+
+def test_resuming_a_complete_run_does_nothing(tmp_path):
+    done(tmp_path / "run")
+    before = manifest_of(tmp_path / "run")
+    assert done(tmp_path / "run", resume=True, simulate=fake_world.fail_in_all).computed == 0
+    assert manifest_of(tmp_path / "run") == before
+
+
+def test_a_run_that_died_just_before_its_end_is_only_put_in_place(tmp_path, monkeypatch):
+    def die(partial, folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "publish", die)
+        with pytest.raises(ForecastError):
+            done(tmp_path / "run")
+    assert done(tmp_path / "run", resume=True, simulate=fake_world.fail_in_all).computed == 0
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_results_are_replaced_only_by_force_and_only_by_whole_ones(tmp_path):
+    done(tmp_path / "run")
+    before = manifest_of(tmp_path / "run")
+    with pytest.raises(ForecastError, match="--force replaces"):
+        done(tmp_path / "run", fake_world.plan(seed=2))
+    with pytest.raises(RealizationError):
+        done(tmp_path / "run", fake_world.plan(seed=2), force=True, simulate=fake_world.fail_in_all)
+    assert manifest_of(tmp_path / "run") == before
+    done(tmp_path / "run", fake_world.plan(seed=2), force=True)
+    assert store.open_results(tmp_path / "run").attrs["seed"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".run.lock", "run"]
+
+
+def test_force_never_replaces_what_is_not_ours(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.txt").write_text("ten years of work")
+    with pytest.raises(ForecastError, match="no results of this program"):
+        done(tmp_path / "run", force=True)
+    assert (tmp_path / "run/thesis.txt").read_text() == "ten years of work"
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "run").mkdir()
+    done(tmp_path / "run")
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ForecastError, match="cannot write"):
+        done(tmp_path / "file/run", simulate=None)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ForecastError, match="not a folder"):
+        done(tmp_path / "run", simulate=None)
+
+
+def test_only_one_run_writes_to_a_folder(tmp_path):
+    with FileLock(tmp_path / ".run.lock"), pytest.raises(LockedError, match="another run") as caught:
+        done(tmp_path / "run")
+    assert caught.value.exit_code == 5
+
+
+def test_an_error_while_summing_up_loses_no_block(tmp_path):
+    def fail(folder, results):
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        done(tmp_path / "run", finish=fail)
+    assert done(tmp_path / "run", resume=True).computed == 0

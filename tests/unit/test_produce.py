@@ -1,0 +1,61 @@
+"""From a scenario to a folder with results, summary and pictures, and from that folder to the same bytes again."""
+
+import subprocess
+import sys
+from functools import partial
+
+import fake_world
+import pytest
+
+import forecast
+from forecast.assess import pictures, produce
+from forecast.ensemble import execute, store
+from forecast.errors import ForecastError
+from forecast.scenario import load
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The baseline with made-up numbers, and what resulted."""
+    folder = tmp_path_factory.mktemp("made") / "here"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(produce, "run", partial(execute.run, simulate=fake_world.simulate))
+        yield produce.run_ensemble("baseline", 3, 1, folder=folder, workers=1)
+
+
+def test_a_run_leaves_results_summary_scenario_and_pictures(made):
+    assert sorted(file.name for file in made.folder.iterdir()) == [
+        "manifest.json", "pictures", "results.zarr", "run.json", "scenario.yaml", "summary.nc",
+    ]  # fmt: skip
+    assert sorted(file.stem for file in (made.folder / "pictures").iterdir()) == sorted(pictures.SUBJECTS)
+    assert store.verify(made.folder) == []
+    assert store.open_summary(made.folder)["share_of_sales"].sel(segment="drones", quantile=0.5).notnull().any()
+
+
+def test_the_resolved_scenario_gives_the_same_bytes(made, tmp_path):
+    again = load(made.folder / "scenario.yaml")
+    assert produce.name_of(again) == "baseline"
+    outcome = produce.run_ensemble(again, 3, 1, folder=tmp_path / "again", workers=1)
+    assert (outcome.folder / "manifest.json").read_bytes() == (made.folder / "manifest.json").read_bytes()
+
+
+def test_pictures_have_the_observed_past_drawn_in():
+    past = pictures.observed_past()
+    assert past["lithium_price"][2022] > 3 * past["lithium_price"][2020]
+    assert set(past["lfp_share"]) >= {"world", "china", "europe"}
+
+
+def test_a_segment_that_is_not_there_is_named_beside_those_that_are(made):
+    with pytest.raises(ForecastError, match=r"boats: not in these results; there are aviation"):
+        pictures.picture(store.open_results(made.folder), "stack", "boats")
+    with pytest.raises(ForecastError, match="has no segments"):
+        pictures.picture(store.open_results(made.folder), "lithium", "drones")
+
+
+def test_the_face_has_all_it_promises_and_imports_nothing_for_it():
+    assert all(callable(getattr(forecast, name)) for name in forecast.__all__)
+    assert set(forecast.__all__) <= set(dir(forecast))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = forecast.nothing
+    code = "import sys, forecast; print(len([m for m in sys.modules if m.split('.')[0] in ('numpy', 'xarray', 'pydantic')]))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"

@@ -1,0 +1,128 @@
+"""What flows in must be somewhere: batteries and lithium, to 1e-10, month by month, in full precision."""
+
+import numpy as np
+import pytest
+
+from forecast.ensemble.design import draw
+from tests.play import history, simulated
+from tests.small_world import lively_world
+
+EXACT = 1e-10
+
+
+def agent(name, field):
+    """A look at one field of an agent."""
+    return lambda stage: getattr(stage.agents[name], field)
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return draw(lively_world(), 3, np.arange(3))
+
+
+@pytest.fixture(scope="module")
+def seen(parameters):
+    """Every month of three worlds."""
+    columns = ("demand", "orders", "deliveries", "backlog", "stock", "retirements", "output", "cells_made", "good", "lithium_recycled")
+    columns += ("lithium_supply", "lithium_demand", "lithium_inventory", "lithium_revision", "lithium_content", "mine_output")
+    lithium = {field: agent("LithiumMarket", field) for field in ("ore", "upstream", "downstream")}
+    return history(parameters, **dict.fromkeys(columns), **lithium, pool=agent("Recyclers", "pool"))
+
+
+def close(left, right, scale):
+    """Both sides agree to 1e-10 of what is there."""
+    np.testing.assert_allclose(left, right, rtol=0, atol=EXACT * scale.max())
+
+
+def test_stock_is_what_was_there_and_came_and_did_not_leave(seen):
+    stock = seen["stock"]
+    assert seen["retirements"].sum() > 0
+    close(np.diff(stock, axis=0), (seen["deliveries"] - seen["retirements"])[1:], stock)
+
+
+def test_demand_is_delivered_or_waits(seen):
+    waiting = seen["backlog"].sum(axis=-1)
+    assert waiting.max() > 0
+    close(seen["demand"][1:], seen["deliveries"].sum(axis=-1)[1:] + np.diff(waiting, axis=0), seen["demand"])
+
+
+def test_orders_are_delivered_or_wait(seen):
+    close(seen["orders"], seen["deliveries"] + seen["backlog"], seen["orders"])
+
+
+def test_makers_deliver_what_buyers_get(seen):
+    close(seen["output"].sum(axis=2), seen["deliveries"].sum(axis=(2, 3)), seen["output"].sum(axis=2))
+
+
+def test_bad_cells_are_made_too(seen):
+    close((seen["output"] / seen["good"]).sum(axis=2), seen["cells_made"], seen["cells_made"])
+    assert (seen["cells_made"] > seen["output"].sum(axis=2)).any()
+
+
+def test_every_tonne_of_lithium_is_mined_or_recycled_and_used_or_in_stock(seen, parameters):
+    came = seen["lithium_supply"] * parameters.lithium.conversion_yield + seen["lithium_recycled"]
+    went = seen["lithium_demand"] - seen["lithium_revision"]
+    close(np.diff(seen["lithium_inventory"], axis=0), (came - went)[1:], seen["lithium_inventory"])
+
+
+def test_the_inventory_is_carbonate_upstream_and_downstream_and_in_ore(seen, parameters):
+    ore = seen["ore"] * parameters.lithium.conversion_yield
+    close(seen["lithium_inventory"], ore + seen["upstream"] + seen["downstream"], seen["lithium_inventory"])
+    assert ore.max() > 0
+
+
+def test_what_is_mined_is_what_mines_put_out(seen):
+    close(seen["lithium_supply"], seen["mine_output"].sum(axis=-1), seen["lithium_supply"])
+
+
+def test_cells_and_other_uses_take_the_lithium_that_is_there(seen, parameters):
+    cells = (seen["cells_made"] * seen["lithium_content"]).sum(axis=-1)
+    elsewhere = parameters.lithium.other_demand[:, None] / 12
+    assert (seen["lithium_demand"] <= cells + elsewhere * (1 + EXACT)).all()
+    assert (seen["lithium_demand"] >= cells * (1 - EXACT)).all()
+
+
+def test_stocks_are_revised_once_when_the_observed_years_end(seen, parameters):
+    revised = np.flatnonzero(seen["lithium_revision"].any(axis=1))
+    assert revised.tolist() == [(2018 - 2015) * 12 - 1]
+
+
+def test_recycling_returns_no_more_than_was_retired(seen, parameters):
+    retired = (seen["retirements"].sum(axis=(2, 3)) * parameters.chemistries.lithium).sum(axis=-1).cumsum(axis=0) * 5323
+    back = seen["lithium_recycled"].cumsum(axis=0) + seen["pool"] * parameters.recycling.recovery
+    assert back[-1].min() > 0
+    assert (back <= retired * parameters.recycling.recovery * (1 + EXACT)).all()
+
+
+def test_a_public_stock_takes_its_lithium_from_the_market():
+    differences = {"reserve": {"kind": "stockpile", "start": 2016, "end": 2018, "size": 6000}}
+    bought = draw(lively_world(policy=differences), 3, np.arange(2))
+    seen = history(bought, stockpiling=None, lithium_supply=None, lithium_recycled=None, lithium_demand=None, lithium_revision=None, lithium_inventory=None)
+    came = seen["lithium_supply"] * bought.lithium.conversion_yield + seen["lithium_recycled"]
+    went = seen["lithium_demand"] - seen["lithium_revision"] + seen["stockpiling"] / 12
+    assert seen["stockpiling"].sum(axis=0).tolist() == [144000, 144000]
+    close(np.diff(seen["lithium_inventory"], axis=0), (came - went)[1:], seen["lithium_inventory"])
+
+
+def test_a_year_is_the_sum_the_mean_or_the_end_of_its_months(parameters):
+    from forecast.model.market import COLUMNS
+
+    world = lively_world()
+    years, months = simulated(world, 3), simulated(world, 3, monthly=True)
+    for name, column in COLUMNS.items():
+        if column.every == "year":
+            by_month = months[name].astype(float).reshape(2, -1, 12, *months[name].shape[2:])
+            year = by_month[:, :, -1] if column.how == "last" else getattr(by_month, column.how)(axis=2)
+            np.testing.assert_allclose(years[name], year, rtol=1e-5, atol=1e-6 * np.abs(year).max(), err_msg=name)
+
+
+def test_the_shares_of_what_is_sold_sum_to_one():
+    for monthly in (False, True):
+        found = simulated(lively_world(), 3, monthly=monthly)
+        for share, whole in (("share_of_sales", "deliveries"), ("share_of_stock", "stock")):
+            there = found[whole].sum(axis=-1) > 0
+            assert there.any()
+            assert found[share].min() >= 0
+            assert found[share].max() <= 1
+            np.testing.assert_allclose(found[share].sum(axis=-1)[there], 1, atol=1e-6)
+            assert not found[share].sum(axis=-1)[~there].any()

@@ -1,0 +1,75 @@
+"""Nothing recorded is negative, infinite or not a number, even where every number is far out in its prior."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from forecast import streams
+from forecast.ensemble import design
+from forecast.model.market import COLUMNS, DERIVED
+from forecast.model.world import simulate
+from tests.play import simulated
+from tests.small_world import lively_world
+
+MAY_BE_NEGATIVE = {"margin": -1, "programme_stage": -1, "cash": -np.inf, "lithium_revision": -np.inf}
+UNIT = {name for name, column in (COLUMNS | {n: c for n, (c, _) in DERIVED.items()}).items() if column.unit == "1"}
+AT_MOST_ONE = UNIT - {"programme_stage", "mine_status", "margin"}
+
+
+def assert_sane(found):
+    """All columns are finite and within what their meaning allows."""
+    for name, values in found.items():
+        assert np.isfinite(values).all(), name
+        assert values.min() >= MAY_BE_NEGATIVE.get(name, 0), name
+        if name in AT_MOST_ONE:
+            assert values.max() <= 1 + 1e-6, name
+    assert found["programme_stage"].max() <= 6
+    assert found["mine_status"].max() <= 4
+
+
+def far_out(seed, name, realizations, *shape):
+    """Luck that only knows the far ends of a prior."""
+    luck = streams.uniform(seed, name, realizations, *shape)
+    return np.where(luck < 0.5, 1e-4, 1 - 1e-4)
+
+
+def test_every_recorded_column_is_finite_and_within_its_bounds():
+    assert_sane(simulated(lively_world(), 5, range(6), monthly=True))
+
+
+def test_so_it_is_where_all_numbers_are_far_out_in_their_priors():
+    with mock.patch.object(design, "streams", mock.Mock(uniform=far_out)):
+        drawn = design.draw(lively_world(), 5, np.arange(40))
+    assert np.unique(drawn.lithium.noise).size == 2
+    assert_sane(simulate(drawn, 5, np.arange(40), monthly=True))
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"manufacturers": {"maker": None, "rhine": None}},
+        {"mines": {"salar": None, "quarry": None}},
+        {"buyers": {"number": 1}},
+        {"segments": {"cars": {"history": {"china": {2015: 0}, "europe": {2015: 0}}, "saturation": {"china": 1e-6, "europe": 1e-6}}}},
+        {"lithium": {"first_price": 400, "forecast_price": 80000}},
+        {"industry": {"patience": 0, "credit": 0}},
+        {"policy": {"all": {"kind": "ban", "start": 2016, "size": 1}}},
+        {"policy": {name: {"kind": "bankruptcy", "start": 2016, "manufacturers": [name]} for name in ("maker", "rhine", "salt")}},
+        {"policy": {"gift": {"kind": "subsidy", "start": 2016, "size": 1000}, "dear": {"kind": "tariff", "start": 2016, "size": 9}}},
+        {"policy": {"war": {"kind": "mine_outage", "start": 2016, "size": 1}, "panic": {"kind": "stockpile", "start": 2016, "size": 1e6}}},
+    ],
+    ids=["one maker", "one mine", "one buyer", "no cars", "wild lithium", "no credit", "nothing allowed", "all makers fail", "gifts", "no lithium"],
+)
+def test_so_it_is_in_a_world_at_the_edge(world):
+    assert_sane(simulated(lively_world(last_year=2018, **world), 5, range(3), monthly=True))
+
+
+def test_the_world_is_the_sum_of_its_regions():
+    found = simulated(lively_world(), 5)
+    by_region = found["deliveries"].astype(float).sum(axis=(2, 4))
+    np.testing.assert_allclose(by_region.sum(axis=-1), found["output"].astype(float).sum(axis=(2, 3)), rtol=1e-5)
+    wanted = found["demand"].astype(float)
+    assert (wanted.sum(axis=(2, 3)) > 0).all()
+    waiting = np.diff(found["backlog"].astype(float).sum(axis=(2, 3, 4)), axis=1, prepend=0)
+    np.testing.assert_allclose(wanted.sum(axis=(2, 3)), by_region.sum(axis=-1) + waiting, rtol=1e-5)
