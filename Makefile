@@ -26,7 +26,7 @@ say = @printf '%-11s %s\n' '$(1)' '$(2)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help forecast scenarios compare test check bench cf-check docs behaviour baseline-numbers lock clean FORCE
+.PHONY: help forecast scenarios compare test check bench cf-check docs reference behaviour baseline-numbers lock clean FORCE
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -61,7 +61,12 @@ cf-check: $(TOOLS) $(OUTPUTS)/baseline ## check the results against CF-1.11 with
 	@$(FORECAST) export $(OUTPUTS)/baseline --format netcdf --all --output $(OUTPUTS)/exported/baseline.nc --force
 	@$(PYTHON) tests/cf_check.py $(OUTPUTS)/baseline/summary.nc $(OUTPUTS)/exported/baseline.nc
 
-docs: $(VENV)/docs.stamp ## build the pages in docs/_build
+reference: docs/scenario-reference.md ## rewrite docs/scenario-reference.md from the declarations
+
+docs/scenario-reference.md: docs/reference.py docs/scenario-format.md.in $(wildcard forecast/model/*.py forecast/scenario/*.py) forecast/declare.py $(PACKAGE)
+	@$(PYTHON) docs/reference.py $@
+
+docs: $(VENV)/docs.stamp docs/scenario-reference.md ## build the pages in docs/_build
 	@$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build
 	$(call say,ready,docs/_build/index.html)
 

@@ -11,6 +11,7 @@ import simpy
 
 from forecast.ensemble.design import draw
 from forecast.model import calendar, world
+from forecast.model.market import Market
 
 
 class Stage(simpy.Environment):
@@ -69,6 +70,13 @@ def history(parameters, **columns):
 
     play(parameters, spectator=spectator)
     return {name: np.array(rows) for name, rows in kept.items()}
+
+
+def blackboard(parameters):
+    """An empty market for the given parameters, on which an agent can be tried alone."""
+    market = Market(world.sizes(parameters), parameters.size, parameters.months)
+    market.alive[...] = 1.0
+    return market
 
 
 def simulated(some_world, seed=1, realizations=(0, 1), monthly=False):

@@ -256,8 +256,11 @@ def small_world_file(folder: Path, name: str = "small", **differences: Any) -> P
 
 
 def lively_world(**differences: Any) -> World:
-    """The livelier world, loaded, with differences laid over it; sodium comes in 2015-17, the forecast begins in 2018."""
-    return _load(as_text(_overlay(_overlay(_read(SMALL_WORLD), _read(LIVELY_DIFFERENCES)), differences)))
+    """The livelier world, loaded, with differences laid over it; None removes a block.
+
+    Sodium comes in 2015-17, the forecast begins in 2018.
+    """
+    return _load(as_text(_whole(_overlay(_overlay(_read(SMALL_WORLD), _read(LIVELY_DIFFERENCES)), differences))))
 
 
 @cache
@@ -266,6 +269,10 @@ def _load(text: str) -> World:
         file = Path(folder) / "lively.yaml"
         file.write_text(text, encoding="utf-8")
         return load(file).world
+
+
+def _whole(mapping: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: _whole(value) if isinstance(value, dict) else value for key, value in mapping.items() if value is not None}
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
+from scipy.special import gammaincinv, ndtr
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
 from forecast.model import choice
 from forecast.model.calendar import MONTHS_PER_YEAR, RETIRE, SHOP, TAKE_HOME, month, on
+from forecast.model.choice import REQUIREMENTS, TASTES
 from forecast.model.cost import annuity
 from forecast.streams import keys, normal, uniform
 
 AGE_CLASSES = 16
 """Batteries pass through this many classes of age, so lifetimes follow an Erlang distribution with a spread of 25 %."""
-TASTES = ("price", "weight", "cold", "charging", "safety")
-REQUIREMENTS = ("specific energy", "cycle life", "cold capacity", "hazard")
 SAMPLES = 5  # programme stage ("ramp") in which a maker hands out serial samples
+ONCE = np.array([0])  # buyers are the same people in every world
 WIDEST = 2.0  # tastes beyond two standard deviations are cut, so that none changes sign
 
 
@@ -49,29 +48,21 @@ class Shoppers:
 
     def _enrol(self, seed: int, realizations: np.ndarray) -> None:
         """Deal tastes by name, and hang everyone on the month in which the first battery falls due."""
-        worlds, _, regions, chemistries = self.shape
+        worlds, _, regions, _ = self.shape
         size = self._sizes()
-        self.cell_start = np.concatenate([[0], np.cumsum(size)])
         cells = [f"{segment}/{region}" for segment in self.segments.names for region in self.regions.names]
-        once = np.array([0])
-        deal = [self._deal(seed, cell, count, once) for cell, count in zip(cells, size, strict=True)]
-        self.taste = np.concatenate([d[0] for d in deal]).astype(np.float32)
-        self.need = np.concatenate([d[1] for d in deal]).astype(np.float32)
-        self.openness = np.concatenate([d[2] for d in deal]).astype(np.float32)
-        self.buyer_key = np.concatenate([d[3] for d in deal])
+        self.start = np.concatenate([[0], np.cumsum(size)])
+        total = int(self.start[-1])
+        self.profile = np.concatenate([self._profile(seed, cell, count) for cell, count in zip(cells, size, strict=True)])
+        self.cell_key = np.concatenate([keys(seed, f"buyers of {cell}", ONCE) for cell in cells])
         self.key = keys(seed, "choice", realizations)
-        total = int(self.cell_start[-1])
-        habit, due = uniform(seed, "opening habit", once, total)[0], uniform(seed, "opening due", once, total)[0]
-        cell = np.repeat(np.arange(len(cells)), size)
-        cumulative = self.segments.opening_shares.cumsum(axis=-1)[:, cell // regions]
-        self.last = (habit[None, :, None] * cumulative[..., -1:] >= cumulative).sum(axis=-1).clip(0, chemistries - 1).astype(np.int8)
-        life = self.segments.service_life[:, cell // regions] * MONTHS_PER_YEAR
-        self.first = np.full((worlds, self.months, len(cells)), choice.NOBODY, np.int32)
-        self.following = np.full((worlds, total), choice.NOBODY, np.int32)
-        self.pick = np.full((worlds, total), choice.NOBODY, np.int8)
-        choice.enrol(self.first, self.following, self.cell_start, (due * life).astype(np.int32))
-        from scipy.special import gammaincinv
-
+        luck = np.concatenate([uniform(seed, f"opening {cell}", ONCE, count, 2)[0] for cell, count in zip(cells, size, strict=True)])
+        self.due = np.zeros((worlds, total), np.int16)
+        self.owned = np.full((worlds, total), choice.NOTHING)
+        self.pick = np.full((worlds, total), choice.NOTHING)
+        shares = np.repeat(self.segments.opening_shares, regions, axis=1)
+        life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
+        choice.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
         self.life_factor = (gammaincinv(AGE_CLASSES, (np.arange(256) + 0.5) / 256) / AGE_CLASSES).astype(np.float32)
 
     def _sizes(self) -> np.ndarray:
@@ -81,15 +72,12 @@ class Shoppers:
         return np.maximum(np.rint(self.own.number * weight / weight.sum()), 1).astype(int).ravel()
 
     @staticmethod
-    def _deal(seed: int, cell: str, count: int, once: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Tastes, requirements, openness and luck of the buyers of one cell."""
-        taste = np.clip(normal(seed, f"taste {cell}", once, count, len(TASTES))[0], -WIDEST, WIDEST)
-        need = normal(seed, f"need {cell}", once, count, len(REQUIREMENTS))[0]
-        openness = uniform(seed, f"openness {cell}", once, count)[0]
-        base = int.from_bytes(hashlib.blake2b(f"{seed}/{cell}".encode(), digest_size=8).digest(), "little")
-        with np.errstate(over="ignore"):
-            luck = np.uint64(base) + np.arange(count, dtype=np.uint64) * np.uint64(0xD1B54A32D192ED03)
-        return taste, need, openness, luck
+    def _profile(seed: int, cell: str, count: int) -> np.ndarray:
+        """Tastes, requirements and openness of the buyers of one cell, (buyer, 10) float32."""
+        taste = np.clip(normal(seed, f"taste {cell}", ONCE, count, len(TASTES))[0], -WIDEST, WIDEST)
+        need = normal(seed, f"need {cell}", ONCE, count, len(REQUIREMENTS))[0]
+        openness = uniform(seed, f"openness {cell}", ONCE, count, 1)[0]
+        return np.concatenate([taste, need, openness], axis=1).astype(np.float32)
 
     def _open_stock(self) -> None:
         """Batteries in use at the start, young as fleets are that grow."""
@@ -113,17 +101,26 @@ class Shoppers:
         base, slope = self.utility(market, now)
         worlds, segments, regions, chemistries = self.shape
         cells = segments * regions
-        wish = np.zeros((worlds, cells, chemistries))
-        shoppers = np.zeros((worlds, cells), np.int64)
         limit = self.limit(market, now)
-        admission = self.admission.reshape(worlds, cells, chemistries)
-        habit = np.repeat(self.segments.habit, regions, axis=1)
+        wide = choice.padded(base.reshape(worlds, cells, chemistries))
+        wish = np.zeros(wide.shape)
         choice.shop(
-            now, self.first, self.following, self.last, self.pick, self.taste, self.need, self.openness,
-            f32(base.reshape(wish.shape)), f32(slope.reshape(worlds, cells, len(TASTES), chemistries)), f32(habit), f32(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
-            f32(admission), self.key, self.buyer_key, wish, shoppers,
-        )  # fmt: skip
-        self.place_orders(market, wish.reshape(self.shape))
+            now,
+            self.due,
+            self.owned,
+            self.pick,
+            self.profile,
+            self.start,
+            self.cell_key,
+            wide,
+            choice.padded(slope.reshape(worlds, cells, len(TASTES), chemistries)),
+            f32(np.repeat(self.segments.habit, regions, axis=1)),
+            choice.padded(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
+            choice.padded(self.admission.reshape(worlds, cells, chemistries)),
+            self.key,
+            wish,
+        )
+        self.place_orders(market, wish[..., :chemistries].reshape(self.shape))
 
     def admit(self, market, now: int) -> None:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one."""
@@ -213,7 +210,7 @@ class Shoppers:
         regions = self.shape[2]
         fill = np.repeat(market.fill, regions, axis=1)
         life = np.repeat(self.life * MONTHS_PER_YEAR, regions, axis=1)
-        choice.take_home(now, self.first, self.following, self.last, self.pick, f32(fill), f32(life), self.life_factor, self.key, self.buyer_key)
+        choice.take_home(now, self.due, self.owned, self.pick, self.start, self.cell_key, f32(fill), f32(life), self.life_factor, self.key)
         self.waiting += (np.clip(market.fill, 0.02, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
         placed = market.orders.sum(axis=2)
         wanted = placed / self.waiting ** self.own.patience[:, None, None]
@@ -240,6 +237,4 @@ def f32(array: np.ndarray) -> np.ndarray:
 
 def normal_share(limit: np.ndarray) -> np.ndarray:
     """Share of standard normal draws at or below ``limit``."""
-    from scipy.special import ndtr
-
     return ndtr(limit)

@@ -1,9 +1,10 @@
-"""How buyers choose: compiled kernels on arrays; they change nothing but the due calendar they are handed.
+"""How buyers choose: compiled kernels on arrays; they change nothing but the rows they are handed.
 
-Buyers of one cell (segment x region) stand together. Whoever falls due in the same month hangs on one chain:
-``first[realization, month, cell]`` is a buyer, ``following[realization, buyer]`` the next one, -1 the end.
-Only those due are touched. Tastes are standard normal draws shared by all worlds; each world folds its own means and
-spreads into ``base`` and ``slope``. float32 throughout: choices need no more, and memory is what costs.
+Buyers of one cell (segment x region) stand together, and ``due[realization, buyer]`` is the month in which each one's
+battery falls due: looking through these small numbers in order is far quicker than following a chain of buyers through
+memory. What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``base``
+and ``slope``. The kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32
+throughout: choices need no more.
 """
 
 from __future__ import annotations
@@ -14,29 +15,37 @@ from numba import njit
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 M1 = np.uint64(0xBF58476D1CE4E5B9)
 M2 = np.uint64(0x94D049BB133111EB)
+BUYER = np.uint64(0xD1B54A32D192ED03)
 S27, S30, S31, S40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
 UNIT = np.float32(2.0**-24)
-NOBODY = -1
+NOTHING = np.int8(-1)
+NEVER = np.float32(-1e4)
+LANES = 8
+LATEST = 32000  # a month beyond any horizon
+STRIDE = 32  # due months looked at in one go
+TASTES = ("price", "weight", "cold", "charging", "safety")
+REQUIREMENTS = ("specific energy", "cycle life", "cold capacity", "hazard")
+OPENNESS = len(TASTES) + len(REQUIREMENTS)
+"""Column of ``profile`` behind the tastes and requirements: low is first to try what is new."""
+
+
+@njit(inline="always")
+def _scramble(bits):
+    bits = (bits ^ (bits >> S30)) * M1
+    bits = (bits ^ (bits >> S27)) * M2
+    return bits ^ (bits >> S31)
 
 
 @njit(inline="always")
 def _luck(key, occasion):
-    """Uniform in [0, 1) from the world's key and the occasion's number (SplitMix64, as in ``streams``)."""
-    bits = key + occasion * GOLDEN
-    bits = (bits ^ (bits >> S30)) * M1
-    bits = (bits ^ (bits >> S27)) * M2
-    bits = bits ^ (bits >> S31)
-    bits = (bits ^ (bits >> S30)) * M1
-    bits = (bits ^ (bits >> S27)) * M2
-    return np.float32((bits ^ (bits >> S31)) >> S40) * UNIT
+    """Uniform in [0, 1) from a key and the number of the occasion (SplitMix64, as in ``streams``)."""
+    return np.float32(_scramble(_scramble(key + occasion * GOLDEN)) >> S40) * UNIT
 
 
 @njit(inline="always")
 def _exp(x):
-    """exp for x <= 0 in float32: 2**whole times a polynomial on the fraction, relative error below 1e-6."""
-    if x < np.float32(-80.0):
-        return np.float32(0.0)
-    y = x * np.float32(1.4426950408889634)
+    """exp for x <= 0 in float32: 2**whole times a polynomial on the fraction, relative error below 1e-6; 0 far below."""
+    y = max(x, np.float32(-87.0)) * np.float32(1.4426950408889634)
     whole = np.floor(y)
     f = (y - whole) * np.float32(0.6931471805599453)
     p = np.float32(1.0 / 5040.0)
@@ -47,135 +56,153 @@ def _exp(x):
     p = p * f + np.float32(0.5)
     p = p * f + np.float32(1.0)
     p = p * f + np.float32(1.0)
-    return np.float32(np.ldexp(p, np.int32(whole)))
+    power = np.int32(whole) + np.int32(127)
+    value = p * np.int32(power << np.int32(23)).view(np.float32)
+    return value if x > np.float32(-80.0) else np.float32(0.0)
 
 
-@njit(cache=True, nogil=True)
-def shop(month, first, following, last, pick, taste, need, openness, base, slope, habit, limit, admission, key, buyer_key, wish, shoppers):
+@njit(inline="always")
+def _next_due(month, due, r, buyer, end):
+    """The first buyer from ``buyer`` on whose battery falls due this month, or ``end``."""
+    now = np.int16(month)
+    while buyer + STRIDE <= end:
+        hit = False
+        for i in range(STRIDE):
+            hit |= due[r, buyer + i] == now
+        if hit:
+            break
+        buyer += STRIDE
+    while buyer < end and due[r, buyer] != now:
+        buyer += 1
+    return buyer
+
+
+def padded(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
+    """Contiguous float32 with the last axis filled up to whole vectors of ``LANES``, as the kernels want it."""
+    missing = -array.shape[-1] % LANES
+    wide = np.full((*array.shape[:-1], array.shape[-1] + missing), fill, np.float32)
+    wide[..., : array.shape[-1]] = array
+    return wide
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def shop(month, due, owned, pick, profile, start, cell_key, base, slope, habit, limit, admission, key, wish):
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
-    first      (realization, months, cell) int32     heads of the due chains
-    following  (realization, buyer) int32            next buyer on the same chain
-    last       (realization, buyer) int8             chemistry bought last
-    pick       (realization, buyer) int8             written: chemistry chosen now
-    taste      (buyer, taste) float32                standard normal draws
-    need       (buyer, requirement) float32          standard normal draws: how demanding
-    openness   (buyer,) float32                      uniform: low is first to try what is new
-    base       (realization, cell, chemistry) f32    utility of the mean buyer
-    slope      (realization, cell, taste, chemistry) f32
-    habit      (realization, cell) float32
-    limit      (realization, cell, requirement, chemistry) f32  most demanding buyer that is still served
-    admission  (realization, cell, chemistry) f32    share of buyers whose products admit the chemistry; 0 no offer
+    due        (realization, buyer) int16            month in which the battery falls due
+    owned      (realization, buyer) int8             chemistry in use
+    pick       (realization, buyer) int8             written: chemistry chosen now, -1 none
+    profile    (buyer, 10) float32                   tastes and requirements (standard normal), openness (uniform)
+    start      (cell + 1,) int64                     first buyer of each cell
+    cell_key   (cell,) uint64                        luck of each cell, by name
+    base       (realization, cell, lane) f32         utility of the mean buyer
+    slope      (realization, cell, taste, lane) f32
+    habit      (realization, cell) float32           utility of what one owns
+    limit      (realization, cell, requirement, lane) f32  most demanding buyer that is still served
+    admission  (realization, cell, lane) f32         share of buyers whose products admit the chemistry; 0 no offer
     key        (realization,) uint64                 luck of this world
-    buyer_key  (buyer,) uint64                       luck of this buyer, by name
-    wish       (realization, cell, chemistry) f64    written: sum of choice probabilities
-    shoppers   (realization, cell) int64             written: how many chose
+    wish       (realization, cell, lane) f64         written: sum of choice probabilities
 
+    Lanes are chemistries, ``padded`` with some that nobody admits, so that the loops over them run as vectors.
     A buyer for whom nothing on offer is good enough takes from what is offered.
     """
-    worlds, cells, chemistries = base.shape
-    tastes = taste.shape[1]
-    needs = need.shape[1]
+    worlds, cells, width = base.shape
+    tastes = slope.shape[2]
+    needs = limit.shape[2]
     occasion = np.uint64(2 * month)
-    utility = np.empty(chemistries, np.float32)
-    fits = np.empty(chemistries, np.bool_)
-    for r in range(worlds):
-        for c in range(cells):
-            count = 0
-            buyer = first[r, month, c]
-            while buyer != NOBODY:
-                found = False
-                for k in range(chemistries):
-                    good = openness[buyer] < admission[r, c, k]
-                    for q in range(needs):
-                        good = good and need[buyer, q] <= limit[r, c, q, k]
-                    fits[k] = good
-                    found = found or good
-                if not found:
-                    for k in range(chemistries):
-                        fits[k] = admission[r, c, k] > 0
-                        found = found or fits[k]
-                best = np.float32(-1e30)
-                for k in range(chemistries):
-                    if fits[k]:
-                        u = base[r, c, k]
-                        for a in range(tastes):
-                            u += taste[buyer, a] * slope[r, c, a, k]
-                        if k == last[r, buyer]:
-                            u += habit[r, c]
-                        utility[k] = u
-                        best = max(best, u)
-                total = np.float32(0.0)
-                for k in range(chemistries):
-                    if fits[k]:
-                        utility[k] = _exp(utility[k] - best)
-                        total += utility[k]
-                    else:
-                        utility[k] = np.float32(0.0)
-                if found:
-                    mark = _luck(key[r] ^ buyer_key[buyer], occasion) * total
-                    reached = np.float32(0.0)
-                    chosen = -1
-                    for k in range(chemistries):
-                        if fits[k]:
-                            wish[r, c, k] += utility[k] / total
-                            if reached <= mark:
-                                chosen = k
-                            reached += utility[k]
-                    pick[r, buyer] = chosen
-                    count += 1
-                else:
-                    pick[r, buyer] = -1
-                buyer = following[r, buyer]
-            shoppers[r, c] = count
+    utility, allowed, reached = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    for c in range(cells):
+        for r in range(worlds):
+            buyer = _next_due(month, due, r, start[c], start[c + 1])
+            while buyer < start[c + 1]:
+                for k in range(width):
+                    utility[k] = base[r, c, k]
+                if owned[r, buyer] >= 0:
+                    utility[owned[r, buyer]] += habit[r, c]
+                for a in range(tastes):
+                    taste = profile[buyer, a]
+                    for k in range(width):
+                        utility[k] += taste * slope[r, c, a, k]
+                open_ = profile[buyer, OPENNESS]
+                for k in range(width):
+                    allowed[k] = utility[k] if open_ < admission[r, c, k] else NEVER
+                for q in range(needs):
+                    need = profile[buyer, tastes + q]
+                    for k in range(width):
+                        allowed[k] = allowed[k] if need <= limit[r, c, q, k] else NEVER
+                best = NEVER
+                for k in range(width):
+                    best = max(best, allowed[k])
+                if best == NEVER:
+                    for k in range(width):
+                        allowed[k] = utility[k] if admission[r, c, k] > 0 else NEVER
+                        best = max(best, allowed[k])
+                chosen = NOTHING
+                if best != NEVER:
+                    total = np.float32(0.0)
+                    for k in range(width):
+                        allowed[k] = _exp(allowed[k] - best)
+                    for k in range(width):
+                        total += allowed[k]
+                        reached[k] = total
+                    mark = _luck(key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER), occasion) * total
+                    each = np.float32(1.0) / total
+                    passed = 0
+                    for k in range(width):
+                        wish[r, c, k] += allowed[k] * each
+                        passed += 1 if reached[k] <= mark else 0
+                    chosen = np.int8(min(passed, width - 1))
+                pick[r, buyer] = chosen
+                buyer = _next_due(month, due, r, buyer + 1, start[c + 1])
 
 
-@njit(cache=True, nogil=True)
-def take_home(month, first, following, last, pick, fill, life, life_factor, key, buyer_key):
+@njit(cache=True, nogil=True, error_model="numpy")
+def take_home(month, due, owned, pick, start, cell_key, fill, life, life_factor, key):
     """Hand over what was delivered and set the month in which each battery falls due; the others come back next month.
 
-    fill           (realization, cell, chemistry) f32  share of orders delivered
-    life           (realization, cell, chemistry) f32  mean life in months
-    life_factor    (n,) float32                        life over its mean, quantiles at n equal steps
-    other arguments as in ``shop``; first, following and last are updated
+    fill         (realization, cell, chemistry) f32  share of orders delivered
+    life         (realization, cell, chemistry) f32  mean life in months
+    life_factor  (n,) float32                        life over its mean, quantiles at n equal steps
+    other arguments as in ``shop``; due and owned are written
     """
-    worlds, months, cells = first.shape
+    worlds, cells, _ = fill.shape
     steps = life_factor.shape[0]
     occasion = np.uint64(2 * month + 1)
-    for r in range(worlds):
-        for c in range(cells):
-            buyer = first[r, month, c]
-            while buyer != NOBODY:
-                onward = following[r, buyer]
-                due = month + 1
+    for c in range(cells):
+        for r in range(worlds):
+            buyer = _next_due(month, due, r, start[c], start[c + 1])
+            while buyer < start[c + 1]:
+                when = month + 1
                 chosen = pick[r, buyer]
                 if chosen >= 0:
-                    luck = _luck(key[r] ^ buyer_key[buyer], occasion)
+                    luck = _luck(key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER), occasion)
                     if luck < fill[r, c, chosen]:
-                        last[r, buyer] = chosen
+                        owned[r, buyer] = chosen
                         rank = luck / fill[r, c, chosen]
                         wait = life[r, c, chosen] * life_factor[min(np.int64(rank * steps), steps - 1)]
-                        due = month + max(np.int64(1), np.int64(wait))
-                if due < months:
-                    following[r, buyer] = first[r, due, c]
-                    first[r, due, c] = buyer
-                buyer = onward
-            first[r, month, c] = NOBODY
+                        when = month + max(np.int64(1), np.int64(wait))
+                due[r, buyer] = min(when, LATEST)
+                buyer = _next_due(month, due, r, buyer + 1, start[c + 1])
 
 
-@njit(cache=True, nogil=True)
-def enrol(first, following, cell_start, opening_due):
-    """Hang every buyer on the chain of the month in which its first battery falls due.
+@njit(cache=True, nogil=True, error_model="numpy")
+def enrol(due, owned, start, habit, left, shares, life):
+    """Give every buyer its first battery and the month in which that falls due.
 
-    cell_start   (cell + 1,) int64        first buyer of each cell
-    opening_due  (realization, buyer) i32 month of the first choice
+    due, owned   as in ``shop``, written
+    start        (cell + 1,) int64                first buyer of each cell
+    habit, left  (buyer,) float64                 uniform luck: chemistry owned, share of its life that is left
+    shares       (realization, cell, chemistry)   chemistries in use
+    life         (realization, cell)              life in months
     """
-    worlds, months, cells = first.shape
-    for r in range(worlds):
-        for c in range(cells):
-            for buyer in range(cell_start[c], cell_start[c + 1]):
-                due = opening_due[r, buyer]
-                if due < months:
-                    following[r, buyer] = first[r, due, c]
-                    first[r, due, c] = buyer
+    worlds, cells, chemistries = shares.shape
+    for c in range(cells):
+        for r in range(worlds):
+            for buyer in range(start[c], start[c + 1]):
+                reached = 0.0
+                for k in range(chemistries):
+                    if shares[r, c, k] > 0 and reached <= habit[buyer]:
+                        owned[r, buyer] = k
+                    reached += shares[r, c, k]
+                due[r, buyer] = min(np.int64(left[buyer] * life[r, c]), LATEST)

@@ -31,7 +31,7 @@ class Manufacturer(Block):
     founded: Quantity = parameter("year", "Year from which it can build", "manufacturer block", 2015)
     capacity: dict[str, Quantity] = table("GWh/year", "Lines at the start; for a maker founded later, its first lines", "manufacturer block", "chemistries", at_least=0)
     cash: Quantity = parameter("MUSD", "Cash and credit at the start (or when founded)", "manufacturer block", at_least=0)
-    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA)", 1.35, above=0)
+    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA)", 1.6, above=0)
     programmes: dict[str, Pipeline] = setting("Development programmes by chemistry", dict())
 
 
@@ -39,11 +39,11 @@ class Industry(Block):
     """How all makers behave in the market."""
 
     normal_utilisation: Quantity = parameter("1", "Utilisation at which the normal markup is earned", "world lines ran at 40-60 % of nameplate in 2018-24 (Benchmark, IEA) while makers earned normal margins until 2022", 0.60, above=0, at_most=1)
-    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 20-25 %, of which overhead takes half", 0.07, Normal(0.07, 0.015))
-    markup_slope: Quantity = parameter("1", "Change of markup per unit of utilisation", "CATL annual reports 2018-24: gross margin between 18 and 27 % while lines ran at 50-90 %", 0.30, Lognormal(0.30, 0.2), at_least=0)
+    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 20-25 %, of which overhead takes half", 0.05, Normal(0.05, 0.015))
+    markup_slope: Quantity = parameter("1", "Change of markup per unit of utilisation", "CATL annual reports 2018-24: gross margin between 18 and 27 % while lines ran at 50-90 %", 0.35, Lognormal(0.35, 0.2), at_least=0)
     lowest_price: Quantity = parameter("1", "Lowest posted price over cash cost", "assumption: for a while makers sell near or below cash cost to keep lines busy", 0.95, Normal(0.95, 0.03), above=0)
-    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: quarterly contracts", 4.0, Lognormal(4.0, 0.2), at_least=1)
-    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 6.0, Lognormal(6.0, 0.2), at_least=1)
+    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: quarterly contracts", 2.0, Lognormal(2.0, 0.2), at_least=1)
+    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 5.0, Lognormal(5.0, 0.2), at_least=1)
     material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, at_least=0)
     overhead: Quantity = parameter("1", "Overhead, sales and warranty over other cost", "BatPaC 5: 5-10 % of cost", 0.08, at_least=0)
     line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, above=0)

@@ -88,6 +88,7 @@ BETWEEN_AGENTS: dict[str, Column] = {
     "offered": column("1", "Whether anyone sells the chemistry (0 or 1)", "chemistry", every=""),
     "makers_choice": column("1", "Logarithm of the effective number of makers", "region", "chemistry", every=""),
     "may_sell": column("1", "Whether the maker's programme has succeeded, where one is needed (0 or 1)", *LINES, every=""),
+    "committed": column("GW h year-1", "Cell lines under construction", "chemistry", every=""),
     "may_build": column("1", "Whether the maker may commit its first lines (0 or 1)", *LINES, every=""),
     "programme_spending": column("1e6 USD month-1", "Spending on programmes", "manufacturer", every=""),
     "alive": column("1", "Whether the maker is in business (0 or 1)", "manufacturer", every=""),

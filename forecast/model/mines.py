@@ -32,21 +32,21 @@ class Mine(Block):
 class Mining(Block):
     """How all mine owners behave."""
 
-    required_return: Quantity = parameter("1/year", "Yearly capital charge on new capacity, risk included", "10-12 % after tax over 15 years, before tax of 25-35 % and royalties: puts the incentive price of spodumene near the 12,500 USD/t of Thunder Said Energy", 0.25, Normal(0.25, 0.025), above=0)
-    expectation_time: Quantity = parameter("month", "Time over which owners smooth the price they believe in", "assumption: two quarters of quoted prices", 7, Lognormal(7, 0.25), at_least=1)
-    anchoring: Quantity = parameter("1", "Weight of the long-run cost in the expected price, the rest is recent price", "assumption: analysts' long-term price moves far less than spot", 0.33, Normal(0.33, 0.06), at_least=0, at_most=1)
-    expansion_rate: Quantity = parameter("1/year", "Share of its remaining potential that an eager owner commits in a year", "assumption: stages of 20-30 kt at deposits of 100-200 kt", 0.62, Lognormal(0.62, 0.25), above=0)
-    eagerness: Quantity = parameter("1", "Response of commitments to the margin over the incentive price (logarithms)", "assumption", 2.1, Lognormal(2.1, 0.25), above=0)
-    expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting", 0.52, above=0)
-    pace: Quantity = parameter("1", "Time that projects take over the lead time of the mine block", "Arcadia and Bikita expansions (2022-23) took 12-15 months, a third to a half of the usual: assumption", 0.52, Lognormal(0.52, 0.15), above=0)
-    ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate", 6, Lognormal(6, 0.2), at_least=1)
-    full_above: Quantity = parameter("1", "Price over cash cost above which a mine runs at capacity; below it output is throttled down to nothing at `idle_below`", "Pilbara Minerals, Galaxy and Talison throttled output in 2019-20 while prices stood above cash cost: assumption on the range", 1.46, Normal(1.46, 0.06), above=1)
+    required_return: Quantity = parameter("1/year", "Yearly capital charge on new capacity, risk included", "10-12 % after tax over 15 years, before tax of 25-35 % and royalties: puts the incentive price of spodumene near the 12,500 USD/t of Thunder Said Energy", 0.30, Normal(0.30, 0.025), above=0)
+    expectation_time: Quantity = parameter("month", "Time over which owners smooth the price they believe in", "assumption: two quarters of quoted prices", 4.7, Lognormal(4.7, 0.15), at_least=1)
+    anchoring: Quantity = parameter("1", "Weight of the long-run cost in the expected price, the rest is recent price", "assumption: analysts' long-term price moves far less than spot", 0.17, Normal(0.17, 0.04), at_least=0, at_most=1)
+    expansion_rate: Quantity = parameter("1/year", "Share of its remaining potential that an eager owner commits in a year", "assumption: stages of 20-30 kt at deposits of 100-200 kt", 0.38, Lognormal(0.38, 0.15), above=0)
+    eagerness: Quantity = parameter("1", "Response of commitments to the margin over the incentive price (logarithms)", "assumption", 4.3, Lognormal(4.3, 0.15), above=0)
+    expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting", 0.36, above=0)
+    pace: Quantity = parameter("1", "Time that projects take over the lead time of the mine block", "Arcadia and Bikita expansions (2022-23) took 12-15 months, a third to a half of the usual: assumption", 0.46, Lognormal(0.46, 0.10), above=0)
+    ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate", 5.1, Lognormal(5.1, 0.15), at_least=1)
+    full_above: Quantity = parameter("1", "Price over cash cost above which a mine runs at capacity; below it output is throttled down to nothing at `idle_below`", "Pilbara Minerals, Galaxy and Talison throttled output in 2019-20 while prices stood above cash cost: assumption on the range", 1.54, Normal(1.54, 0.06), above=1)
     idle_below: Quantity = parameter("1", "Price over cash cost below which a mine idles", "assumption: shutdown costs make owners wait; Wodgina and Bald Hill idled in 2019", 0.9, above=0)
     restart_above: Quantity = parameter("1", "Price over cash cost above which an idle mine restarts", "assumption: hysteresis", 1.25, above=0)
-    restart_time: Quantity = parameter("month", "Time to restart an idle mine", "assumption: Wodgina took about 9 months in 2021-22", 6, at_least=1)
+    restart_time: Quantity = parameter("month", "Time to restart an idle mine", "assumption: Wodgina took about 9 months in 2021-22", 10, at_least=1)
     outage: Quantity = parameter("1", "Standard deviation of monthly output around capacity", "assumption", 0.03, at_least=0)
-    first_stage: Quantity = parameter("1", "Share of its potential that a new mine builds first", "assumption: projects are staged", 0.48, above=0, at_most=1)
-    cost_factor: Quantity = parameter("1", "True running cost over the cash cost of the studies: sustaining capital, royalties, corporate cost", "assumption: price floors of 2019-20 (8,400 USD/t, USGS) lay a quarter to a half above study costs", 1.56, Lognormal(1.56, 0.07), above=0)
+    first_stage: Quantity = parameter("1", "Share of its potential that a new mine builds first", "assumption: projects are staged", 0.59, above=0, at_most=1)
+    cost_factor: Quantity = parameter("1", "True running cost over the cash cost of the studies: sustaining capital, royalties, corporate cost", "assumption: price floors of 2019-20 (8,400 USD/t, USGS) lay a quarter to a half above study costs", 1.47, Lognormal(1.47, 0.06), above=0)
 
 
 class Mines:
@@ -66,6 +66,7 @@ class Mines:
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         self.under_construction = np.zeros((*self.capacity.shape, parameters.months + 1))
+        self.underway = np.zeros_like(self.capacity)
         self._continue_building(own)
         self.outage = np.stack([normal(seed, f"outage {name}", realizations, parameters.months) for name in own.names], axis=-1)
         self.resolve = np.stack([uniform(seed, f"commit {name}", realizations, parameters.months // QUARTER + 1) for name in own.names], axis=-1)
@@ -93,6 +94,7 @@ class Mines:
         """New capacity comes on stream and begins to ramp."""
         opened = self.under_construction[:, :, now]
         self.capacity += opened
+        self.underway -= opened
         self.status = np.where((opened > 0) & (self.status == CONSTRUCTION), PRODUCING, self.status)
 
     def run_or_idle(self, market) -> None:
@@ -139,8 +141,7 @@ class Mines:
         known = self.first_year + now / MONTHS_PER_YEAR >= self.known
         eager = -np.expm1(-self.mining.eagerness[:, None] * np.maximum(self.promise(), 0.0)) * known
         rate = self.mining.expansion_rate[:, None] * eager * QUARTER / MONTHS_PER_YEAR
-        coming = self.under_construction[:, :, now + 1 :].sum(axis=-1)
-        room = np.maximum(self.potential - self.capacity - coming, 0.0)
+        room = np.maximum(self.potential - self.capacity - self.underway, 0.0)
         more = np.where(self.status == PRODUCING, rate * room, 0.0)
         self._build(now, more, self.lead_time * self.mining.expansion_time[:, None])
         opens = (self.status == EVALUATION) & (self.resolve[:, now // QUARTER] < rate)
@@ -152,6 +153,7 @@ class Mines:
         when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.under_construction.shape[-1] - 1).astype(int)[..., None]
         sofar = np.take_along_axis(self.under_construction, when, axis=-1)
         np.put_along_axis(self.under_construction, when, sofar + size[..., None], axis=-1)
+        self.underway += size
 
     def report(self, market) -> None:
         """Write down capacity, status and what the last needed tonne costs."""

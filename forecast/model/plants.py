@@ -35,6 +35,7 @@ class Plants:
         shape = parameters.manufacturers.capacity.shape
         self.horizon = parameters.months
         self.coming = np.zeros((*shape, parameters.months + 1))
+        self.underway = np.zeros(shape)
         self.fast = self.seen = self.slow = np.zeros(0)
         self.waiting = np.zeros(shape)
         self._continue_building(parameters.manufacturers.capacity * (parameters.manufacturers.founded <= parameters.first_year)[:, :, None])
@@ -46,6 +47,7 @@ class Plants:
             months = np.arange(self.coming.shape[-1])
             during = (months >= 1) & (months <= self.chemistries.build_time[:, chemistry, None])
             self.coming[:, :, chemistry, :] += opens[..., None] * during[:, None, :]
+        self.underway = self.coming.sum(axis=-1)
 
     def run(self, env, market):
         """Watch orders every month; open what was built; decide each quarter."""
@@ -58,13 +60,15 @@ class Plants:
                 wanted = self.convert(market, wanted, month(env))
                 self.build(market, wanted, month(env))
                 self.scrap(market)
+            market.committed[...] = self.underway.sum(axis=1)
 
     def open(self, market, now: int) -> None:
         """Lines that are ready and whose chemistry may be sold start; the others wait."""
         ready = self.coming[..., now] + self.waiting
         starts = (self.free | (market.may_sell > 0)) & (market.alive[:, :, None] > 0)
         market.capacity += np.where(starts, ready, 0.0)
-        self.waiting = np.where(starts, 0.0, ready) * market.alive[:, :, None]
+        self.waiting = np.where(starts, 0.0, ready)
+        self.underway -= np.where(starts, ready, 0.0)
 
     def watch(self, market) -> None:
         """Smooth orders fast and slowly; the difference is growth."""
@@ -91,7 +95,7 @@ class Plants:
         lead = self.chemistries.build_time / MONTHS_PER_YEAR
         ahead = np.exp(own.extrapolation[:, None] * self.growth() * lead)
         goal = self.fast * ahead[:, None, :] * (self.ambition * own.reserve[:, None])[:, :, None] / self.chemistries.mature_yield[:, None, :]
-        committed = self.coming[..., now + 1 :].sum(axis=-1) + self.waiting
+        committed = self.underway
         gap = np.maximum(goal - market.capacity - committed, 0.0) * own.catch_up[:, None, None]
         courage = np.exp(np.minimum(market.margin, 0.0) / own.nerve[:, None, None])
         most = own.fastest_growth[:, None, None] * (market.capacity.sum(axis=-1, keepdims=True) + own.first_plant[:, None, None])
@@ -147,6 +151,7 @@ class Plants:
         when = np.broadcast_to(when[:, None, :, None], (*size.shape, 1))
         sofar = np.take_along_axis(self.coming, when, axis=-1)
         np.put_along_axis(self.coming, when, sofar + size[..., None], axis=-1)
+        self.underway += size
 
     def scrap(self, market) -> None:
         """Long idle lines go."""

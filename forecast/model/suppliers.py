@@ -26,6 +26,7 @@ class SupplierBehaviour(Block):
     """How all component makers behave."""
 
     shortage_elasticity: Quantity = parameter("1", "Rise of the component price per shortage of capacity (logarithms)", "assumption: near lithium's response to cover", 0.5, Lognormal(0.5, 0.3), at_least=0)
+    trust: Quantity = parameter("1", "Share of the need of cell lines, built and under construction, for which suppliers build ahead", "assumption: supply agreements are signed when lines are decided (Idemitsu for Toyota, POSCO for Korean makers)", 0.5, Lognormal(0.5, 0.25), at_least=0)
     spare_capacity: Quantity = parameter("1", "Capacity that suppliers aim at, over expected orders", "assumption: 20-30 % spare is usual in chemicals", 1.3, above=0)
 
 
@@ -45,11 +46,16 @@ class Suppliers:
             yield on(env, SUPPLY)
             orders = self.orders(market)
             self.quote(market, orders)
-            self.follow(orders)
+            self.follow(np.maximum(orders, self.booked(market)))
 
     def orders(self, market) -> np.ndarray:
         """Component orders of last month's cell orders, (realization, component) kt/year."""
         return (market.cell_orders[:, :, None] * self.use).sum(axis=1) * MONTHS_PER_YEAR
+
+    def booked(self, market) -> np.ndarray:
+        """What the cell lines in place and under construction will need, as far as suppliers trust it, (realization, component) kt/year."""
+        lines = market.capacity.sum(axis=1) + market.committed
+        return (lines[:, :, None] * self.use).sum(axis=1) * self.behaviour.trust[:, None]
 
     def quote(self, market, orders: np.ndarray) -> None:
         """Post prices, shortage and how much of what each chemistry needs can be had."""
@@ -64,7 +70,7 @@ class Suppliers:
         market.component_met[...] = np.where(self.use > 0, met[:, None, :], 1.0).min(axis=-1, initial=1.0)
 
     def follow(self, orders: np.ndarray) -> None:
-        """Let capacity follow expected orders, as fast as plants can be built; it never shrinks."""
+        """Let capacity follow orders and supply agreements, as fast as plants can be built; it never shrinks."""
         delay = self.own.build_time
         self.expected += (orders - self.expected) / (delay / 2.0)
         wanted = self.expected * self.behaviour.spare_capacity[:, None]

@@ -97,7 +97,15 @@ def test_recycling_returns_no_more_than_was_retired(seen, parameters):
 def test_a_public_stock_takes_its_lithium_from_the_market():
     differences = {"reserve": {"kind": "stockpile", "start": 2016, "end": 2018, "size": 6000}}
     bought = draw(lively_world(policy=differences), 3, np.arange(2))
-    seen = history(bought, stockpiling=None, lithium_supply=None, lithium_recycled=None, lithium_demand=None, lithium_revision=None, lithium_inventory=None)
+    seen = history(
+        bought,
+        stockpiling=None,
+        lithium_supply=None,
+        lithium_recycled=None,
+        lithium_demand=None,
+        lithium_revision=None,
+        lithium_inventory=None,
+    )
     came = seen["lithium_supply"] * bought.lithium.conversion_yield + seen["lithium_recycled"]
     went = seen["lithium_demand"] - seen["lithium_revision"] + seen["stockpiling"] / 12
     assert seen["stockpiling"].sum(axis=0).tolist() == [144000, 144000]

@@ -59,7 +59,18 @@ def test_so_it_is_where_all_numbers_are_far_out_in_their_priors():
         {"policy": {"gift": {"kind": "subsidy", "start": 2016, "size": 1000}, "dear": {"kind": "tariff", "start": 2016, "size": 9}}},
         {"policy": {"war": {"kind": "mine_outage", "start": 2016, "size": 1}, "panic": {"kind": "stockpile", "start": 2016, "size": 1e6}}},
     ],
-    ids=["one maker", "one mine", "one buyer", "no cars", "wild lithium", "no credit", "nothing allowed", "all makers fail", "gifts", "no lithium"],
+    ids=[
+        "one maker",
+        "one mine",
+        "one buyer",
+        "no cars",
+        "wild lithium",
+        "no credit",
+        "nothing allowed",
+        "all makers fail",
+        "gifts",
+        "no lithium",
+    ],
 )
 def test_so_it_is_in_a_world_at_the_edge(world):
     assert_sane(simulated(lively_world(last_year=2018, **world), 5, range(3), monthly=True))

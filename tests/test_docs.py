@@ -1,0 +1,156 @@
+"""What the pages say is true: their examples run, what they show is what is printed, and no link is dead."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import documents
+import pytest
+from documents import ROOT, Block, Player, anchors, broken_links, commands, matches, pages, run_small
+
+
+def script(name: str):
+    """A module in docs."""
+    if f"docs_{name}" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+        module = sys.modules[f"docs_{name}"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[f"docs_{name}"]
+
+
+@pytest.fixture
+def small_ensembles(monkeypatch):
+    """Every ensemble is a small one."""
+    import forecast.assess.produce as produce
+
+    monkeypatch.setattr(produce, "run_ensemble", run_small(produce.run_ensemble))
+
+
+@pytest.fixture(scope="module")
+def shipped_run(tmp_path_factory):
+    """Folders of small runs of shipped scenarios, each made once."""
+    import forecast.assess.produce as produce
+
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp("runs") / name
+            run_small(produce.run_ensemble)(name, folder=made[name])
+        return made[name]
+
+    return folder
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_the_examples_of_a_page_run_and_print_what_it_shows(page, tmp_path, monkeypatch, small_ensembles, shipped_run):
+    monkeypatch.chdir(tmp_path)
+    problems = Player(page, tmp_path, shipped_run).play()
+    assert not problems, "\n\n".join(problems)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page):
+    assert broken_links(page) == []
+
+
+def test_the_scenario_reference_is_what_the_declarations_say():
+    page = ROOT / "docs" / "scenario-reference.md"
+    assert page.read_text(encoding="utf-8") == script("reference").page(), "stale: run `make reference`"
+
+
+def test_the_behaviour_page_has_every_claim():
+    said = (ROOT / "docs" / "behaviour.md").read_text(encoding="utf-8")
+    missing = [claim for claim in script("behaviour").claims() if f"## {claim}" not in said]
+    assert not missing, "stale: run `make behaviour`"
+
+
+def test_the_behaviour_page_reports_what_runs_are_missing(tmp_path, shipped_run):
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    (outputs / "baseline").symlink_to(shipped_run("baseline"))
+    page = script("behaviour").write(outputs, tmp_path / "behaviour.md")
+    assert "lithium_surge" in page.split("## ")[0]
+    assert "cannot be said" in page
+    assert set(broken_links(tmp_path / "behaviour.md")) <= {"concepts.md"}
+
+
+# The runner itself: it must be seen to fail.
+
+
+@pytest.fixture
+def played(tmp_path, monkeypatch, small_ensembles):
+    """What a page of this text is found to do wrong."""
+
+    def play(text: str) -> list[str]:
+        monkeypatch.chdir(tmp_path)
+        page = tmp_path / "page.md"
+        page.write_text(text, encoding="utf-8")
+        return Player(page, tmp_path, lambda name: tmp_path / "none").play()
+
+    return play
+
+
+WRONG = {
+    "output that is not printed": "```console\n$ forecast --version\nforecast 99.0\n```\n",
+    "a command that fails": "```console\n$ forecast validate nothing\n```\n",
+    "a program that nobody knows": "```console\n$ frobnicate\n```\n",
+    "a target that does not exist": "```console\n$ make coffee\n```\n",
+    "a run that does not exist": "```console\n$ make outputs/nothing\n```\n",
+    "Python that fails": "```python\n1 / 0\n```\n",
+    "Python that prints something else": "```python\nprint('one')\n```\n\n```text\ntwo\n```\n",
+    "a scenario with an unknown key": "```yaml\nlithum: {}\n```\n",
+    "a named scenario that is incomplete": "```yaml\n# own.yaml\nbase: baseline\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_example_is_caught(text, played):
+    assert played(text)
+
+
+RIGHT = {
+    "an exact output": "```console\n$ forecast validate baseline\nbaseline: valid\n```\n",
+    "an error that is shown": "```console\n$ forecast validate nothing\n...no such scenario...\n...\n```\n",
+    "targets": "```console\n$ make forecast\n$ make test\n$ make outputs/baseline REALIZATIONS=4\n```\n",
+    "state across blocks": "```python\na = 2\n```\n\n```python\nprint(a)\n```\n\n```text\n2\n```\n",
+    "a scenario by name": (
+        "```yaml\n# own.yaml\nwhy: mine\nbase: baseline\n```\n\n```console\n$ forecast validate own.yaml\nown.yaml: valid\n```\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT.keys())
+def test_a_right_example_passes(text, played):
+    assert played(text) == []
+
+
+def test_numbers_of_an_ensemble_are_not_compared_but_words_are():
+    assert matches("100 worlds in 3.2 s", "4 worlds  in 0.1 s", exact=False)
+    assert not matches("100 worlds in 3.2 s", "4 worlds in 0.1 s", exact=True)
+    assert not matches("100 worlds", "4 years", exact=False)
+
+
+def test_dots_stand_for_anything():
+    assert matches("first\n...\nlast", "first\nand more\nlast", exact=True)
+    assert not matches("first\n...\nlast", "first\nand more", exact=True)
+
+
+def test_a_command_may_go_on_over_lines():
+    assert list(commands("$ forecast run \\\n    baseline\nout\n$ forecast list\n")) == [
+        ("forecast run     baseline", "out"),
+        ("forecast list", ""),
+    ]
+
+
+def test_a_dead_link_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One\n[a](nowhere.md) [b](#one) [c](#two) [d](page.md#one) [e](https://example.org)\n")
+    assert broken_links(page) == ["nowhere.md", "#two"]
+    assert anchors(page) == {"one"}
+
+
+def test_a_block_knows_its_line():
+    assert list(documents.blocks("one\n\n```python\nx\n```\n")) == [Block("python", "x\n", 4)]

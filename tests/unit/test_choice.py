@@ -1,0 +1,169 @@
+"""The compiled kernels choose as their plain twins do, and lose nobody."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest
+
+from forecast.model import choice
+from tests import twins
+
+TIE = 1e-5
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), chemistries=st.integers(1, 7), month=st.integers(0, 4))
+def test_wishes_and_picks_are_those_of_the_plain_twin(seed, chemistries, month):
+    crowd = twins.crowd_of(seed, chemistries=chemistries, months=5)
+    twins.shop(crowd, month)
+    chance, due = twins.probabilities(crowd), crowd.due == month
+    mark = twins.luck(crowd, 2 * month)
+    expected = np.where(due, twins.picks(chance, mark), -1)
+    tie = (np.abs(chance.cumsum(axis=-1) - mark[..., None]) < TIE).any(axis=-1)
+    assert tie.mean() < 0.01
+    np.testing.assert_array_equal(crowd.pick[~tie], expected[~tie])
+    np.testing.assert_allclose(crowd.wish, twins.wishes(crowd, month), rtol=1e-5, atol=1e-5)
+
+
+def open_crowd(**options):
+    """Buyers without tastes, habits or requirements, all due now; everything is on offer."""
+    crowd = twins.crowd_of(**{"worlds": 1, "cells": 1, "months": 1, "opening_life": 0} | options)
+    for free in ("taste", "habit", "base", "openness"):
+        getattr(crowd, free)[...] = 0
+    crowd.limit[...], crowd.admission[...] = 100, 1
+    return crowd
+
+
+def test_without_tastes_shares_are_the_logit_formula():
+    crowd = open_crowd(chemistries=3, buyers=1000)
+    crowd.base[...] = [0.0, 1.0, -2.0]
+    twins.shop(crowd, 0)
+    np.testing.assert_allclose(crowd.wish[0, 0] / 1000, np.exp([0, 1, -2]) / np.exp([0, 1, -2]).sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("chemistries", [1, 2, 5])
+def test_identical_chemistries_are_chosen_equally(chemistries):
+    crowd = open_crowd(chemistries=chemistries, buyers=20_000)
+    crowd.base[...] = 3.3
+    twins.shop(crowd, 0)
+    np.testing.assert_allclose(crowd.wish[0, 0] / 20_000, 1 / chemistries, rtol=1e-6)
+    np.testing.assert_allclose(np.bincount(crowd.pick[0], minlength=chemistries) / 20_000, 1 / chemistries, atol=0.015)
+
+
+@pytest.mark.parametrize("constant", [-50.0, 50.0, 5000.0])
+def test_only_differences_of_utility_matter(constant):
+    crowd, moved = open_crowd(chemistries=3), open_crowd(chemistries=3)
+    crowd.base[...] = [0.0, 1.0, -2.0]
+    moved.base[...] = crowd.base + np.float32(constant)
+    twins.shop(crowd, 0)
+    twins.shop(moved, 0)
+    np.testing.assert_allclose(moved.wish, crowd.wish, rtol=1e-3)
+
+
+def test_a_hopeless_chemistry_is_never_chosen_and_never_not_a_number():
+    crowd = open_crowd(chemistries=3)
+    crowd.base[...] = [0.0, -1e4, -90.0]
+    twins.shop(crowd, 0)
+    assert crowd.wish[0, 0].tolist() == [200, 0, 0]
+    assert set(crowd.pick[0]) == {0}
+
+
+def test_habit_draws_to_what_was_bought_last():
+    crowd = open_crowd(chemistries=2)
+    crowd.habit[...] = 1.5
+    crowd.owns[...] = 1
+    twins.shop(crowd, 0)
+    assert crowd.wish[0, 0, 1] / 200 == pytest.approx(1 / (1 + np.exp(-1.5)), rel=1e-5)
+
+
+def test_whoever_needs_more_than_all_offer_takes_what_there_is():
+    crowd = open_crowd(chemistries=3)
+    crowd.limit[...] = -100
+    crowd.admission[0, 0] = [0.5, 0, 0.1]
+    twins.shop(crowd, 0)
+    np.testing.assert_allclose(crowd.wish[0, 0], [100, 0, 100], rtol=1e-6)
+
+
+def test_where_nothing_is_offered_nobody_chooses():
+    crowd = open_crowd()
+    crowd.admission[...] = 0
+    twins.shop(crowd, 0)
+    assert not crowd.wish.any()
+    assert (crowd.pick == -1).all()
+
+
+def test_product_lines_open_to_the_open_first():
+    crowd = open_crowd(chemistries=2, buyers=10_000)
+    crowd.openness[...] = np.linspace(0, 1, 10_000, endpoint=False)
+    crowd.admission[0, 0] = [1, 0.3]
+    twins.shop(crowd, 0)
+    assert crowd.wish[0, 0, 1] == pytest.approx(1500, abs=2)
+    assert (crowd.pick[0, 3001:] == 0).all()
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), shortest=st.sampled_from([0.0, 1.0, 8.0]))
+def test_every_buyer_hangs_on_exactly_one_chain_or_beyond_the_horizon(seed, shortest):
+    crowd = twins.crowd_of(seed, months=12)
+    crowd.life[...] = shortest + crowd.life / 4
+    due = np.where(crowd.due < 12, crowd.due, -1)
+    np.testing.assert_array_equal(twins.calendar_of(crowd), due)
+    for month in range(12):
+        twins.shop(crowd, month)
+        before = crowd.owns.copy()
+        twins.take_home(crowd, month)
+        now, acted = twins.calendar_of(crowd), due == month
+        np.testing.assert_array_equal(now[~acted], due[~acted])
+        assert ((now[acted] > month) | (now[acted] == -1)).all()
+        np.testing.assert_array_equal(crowd.owns[~acted], before[~acted])
+        due = now
+    assert (due == -1).all()
+
+
+def test_what_was_delivered_falls_due_at_the_end_of_its_life_and_the_rest_next_month():
+    crowd = open_crowd(chemistries=2, months=40, buyers=5000)
+    crowd.fill[0, 0], crowd.life[...] = [0.3, 1.0], 20
+    crowd.base[0, 0] = [9, -99]
+    crowd.owns[...] = 1
+    twins.shop(crowd, 0)
+    twins.take_home(crowd, 0)
+    due, served = twins.calendar_of(crowd)[0], crowd.owns[0] == 0
+    assert served.mean() == pytest.approx(0.3, abs=0.03)
+    assert (due[~served] == 1).all()
+    assert (due[served].min(), due[served].max()) == (10, 30)
+    assert kstest(due[served], "uniform", (10, 20)).statistic < 0.1
+
+
+def test_a_life_of_no_time_lasts_a_month():
+    crowd = open_crowd(months=5)
+    crowd.life[...], crowd.fill[...] = 0, 1
+    twins.shop(crowd, 0)
+    twins.take_home(crowd, 0)
+    assert (twins.calendar_of(crowd) == 1).all()
+
+
+def test_at_the_start_batteries_are_those_in_use_and_some_of_their_life_is_left():
+    crowd = twins.crowd_of(cells=2, buyers=40_000, months=500, opening_life=100)
+    for cell in range(2):
+        mine = crowd.cell == cell
+        owned = np.bincount(crowd.owns[0, mine], minlength=4) / mine.sum()
+        np.testing.assert_allclose(owned, crowd.shares[0, cell], atol=0.02)
+    np.testing.assert_array_equal(twins.calendar_of(crowd), crowd.due)
+    assert np.bincount(crowd.due[0]).min() > 0
+
+
+def test_a_chemistry_that_is_not_in_use_is_owned_by_nobody():
+    rng = np.random.default_rng(0)
+    memory, first = np.full((1, 1000, 3), -1, np.int32), np.full((1, 1, 5), -1, np.int32)
+    shares = np.array([[[0.0, 0.4, 0.0, 0.6, 0.0]]])
+    choice.enrol(first, memory, np.array([0, 1000]), rng.random(1000), rng.random(1000), shares, np.ones((1, 1)))
+    assert set(memory[0, :, choice.OWNS]) == {1, 3}
+
+
+def test_the_luck_of_choices_is_uniform_and_that_of_two_months_worlds_cells_or_buyers_unrelated():
+    crowd = twins.crowd_of(buyers=20_000, cells=2)
+    first, second = twins.luck(crowd, 0), twins.luck(crowd, 2)
+    assert kstest(first[0], "uniform").pvalue > 0.01
+    others = (second[0], first[1], np.roll(first[0], 1), first[0, ::-1])
+    assert max(abs(np.corrcoef(first[0], other)[0, 1]) for other in others) < 0.03

@@ -1,0 +1,158 @@
+"""Mines idle below their cost, restart late, and are built when the price they believe in pays."""
+
+import numpy as np
+import pytest
+
+from forecast.ensemble.design import draw
+from forecast.model.mines import CONSTRUCTION, EVALUATION, IDLE, PRODUCING, RESOURCE, Mines
+from tests.play import blackboard
+from tests.small_world import lively_world
+
+CLAYSTONE, QUARRY, SALAR = range(3)
+MINING = {
+    "cost_factor": 1,
+    "outage": 0,
+    "anchoring": 0,
+    "full_above": 1.4,
+    "idle_below": 0.9,
+    "restart_above": 1.25,
+    "restart_time": 6,
+    "pace": 1,
+}
+
+
+def stand(**differences):
+    """Mines with a cash cost of 5,000 (salar 4,000) and a market with a price of 20,000."""
+    mines = {"quarry": {"cash_cost": 5000}, "salar": {"cash_cost": 4000}, "claystone": {"cash_cost": 5000}}
+    mining = MINING | differences.pop("mining", {})
+    drawn = draw(lively_world(mines=mines, mining=mining, lithium={"first_price": 20_000}, **differences), 1, np.arange(3))
+    market = blackboard(drawn)
+    market.lithium_price[...] = 20_000
+    return Mines(drawn, 1, np.arange(3)), market
+
+
+def operate(mines, market, price, months, now=0):
+    """Some months at a price."""
+    market.lithium_price[...] = price
+    for _ in range(months):
+        mines.run_or_idle(market)
+        mines.produce(market, now)
+
+
+def test_at_a_good_price_a_mine_runs_at_capacity():
+    mines, market = stand()
+    operate(mines, market, 20_000, 3)
+    np.testing.assert_allclose(market.mine_output[:, [QUARRY, SALAR]], [[15_000, 5000]] * 3)
+    assert not market.mine_output[:, CLAYSTONE].any()
+
+
+def test_a_mine_idles_below_its_cost_and_the_cheaper_one_runs_on():
+    mines, market = stand()
+    operate(mines, market, 0.89 * 5000, 24)
+    assert (mines.status[:, [QUARRY, SALAR]] == [IDLE, PRODUCING]).all()
+    assert (market.mine_output[:, QUARRY] < 1).all()
+    assert (market.mine_output[:, SALAR] > 1).all()
+
+
+def test_an_idle_mine_waits_for_more_than_its_cost_and_for_its_people():
+    mines, market = stand()
+    operate(mines, market, 0.89 * 5000, 12)
+    operate(mines, market, 1.24 * 5000, 24)
+    assert (mines.status[:, QUARRY] == IDLE).all()
+    operate(mines, market, 1.3 * 5000, 5)
+    assert (mines.status[:, QUARRY] == IDLE).all()
+    operate(mines, market, 1.3 * 5000, 1)
+    assert (mines.status[:, QUARRY] == PRODUCING).all()
+
+
+def test_a_price_that_stays_high_for_too_short_a_time_restarts_nothing():
+    mines, market = stand()
+    operate(mines, market, 1000, 3)
+    for _ in range(5):
+        operate(mines, market, 9000, 5)
+        operate(mines, market, 5000, 1)
+    assert (mines.status[:, QUARRY] == IDLE).all()
+
+
+@pytest.mark.parametrize(("over_cost", "share"), [(0.9, 0.0), (1.15, 0.5), (1.4, 1.0), (9.0, 1.0)])
+def test_output_is_throttled_between_idling_and_a_full_margin(over_cost, share):
+    mines, market = stand()
+    operate(mines, market, over_cost * 5000 + 1e-6, 60)
+    np.testing.assert_allclose(market.mine_output[:, QUARRY], share * 15_000, atol=1)
+
+
+def test_new_capacity_ramps():
+    mines, market = stand(mining={"ramp_time": 5})
+    mines.capacity[:, QUARRY] += 120_000
+    operate(mines, market, 20_000, 5)
+    np.testing.assert_allclose(market.mine_output[:, QUARRY] * 12, 180_000 + 120_000 * (1 - 0.8**5))
+
+
+def test_an_outage_takes_its_share():
+    mines, market = stand()
+    market.mine_cut[:, QUARRY] = 0.3
+    operate(mines, market, 20_000, 1)
+    np.testing.assert_allclose(market.mine_output[:, [QUARRY, SALAR]], [[0.7 * 15_000, 5000]] * 3)
+
+
+def test_nobody_builds_below_the_incentive_price():
+    mines, _ = stand()
+    mines.expected_price = np.log(mines.incentive.min(axis=-1)) - 0.01
+    for month in range(2, 60, 3):
+        mines.evaluate(month)
+        mines.commit(month)
+    assert not mines.under_construction.any()
+    assert (mines.status[:, CLAYSTONE] == EVALUATION).all()
+
+
+def test_at_a_price_that_pays_mines_expand_but_not_beyond_their_deposit():
+    mines, _ = stand(last_year=2040)
+    for month in range(2, 300, 3):
+        for passed in (month - 2, month - 1, month):
+            mines.open(passed)
+        mines.commit(month)
+    assert (mines.capacity <= mines.potential * (1 + 1e-12)).all()
+    assert (mines.capacity[:, [QUARRY, SALAR]] > 0.99 * mines.potential[:, [QUARRY, SALAR]]).all()
+
+
+def test_a_new_mine_comes_after_its_lead_time_in_stages():
+    mines, _ = stand(mining={"expansion_rate": 1e9, "first_stage": 0.4})
+    mines.commit(11)
+    assert (mines.status[:, CLAYSTONE] == EVALUATION).all(), "it is known from 2016 on"
+    mines.commit(14)
+    assert (mines.status[:, CLAYSTONE] == CONSTRUCTION).all()
+    for month in range(15, 14 + 24):
+        mines.open(month)
+    assert not mines.capacity[:, CLAYSTONE].any()
+    mines.open(14 + 24)
+    np.testing.assert_allclose(mines.capacity[:, CLAYSTONE], 40_000)
+    assert (mines.status[:, CLAYSTONE] == PRODUCING).all()
+
+
+def test_a_resource_becomes_a_project_in_its_year():
+    mines, _ = stand()
+    mines.status[:, CLAYSTONE] = RESOURCE
+    mines.evaluate(11)
+    assert (mines.status[:, CLAYSTONE] == RESOURCE).all()
+    mines.evaluate(12)
+    assert (mines.status[:, CLAYSTONE] == EVALUATION).all()
+
+
+def test_expectations_follow_the_price_slowly_and_restart_when_the_forecast_begins():
+    mines, market = stand(mining={"expectation_time": 4})
+    market.lithium_price[...] = 40_000
+    mines.form_expectation(market)
+    np.testing.assert_allclose(mines.expected_price, np.log(20_000) + np.log(2) / 4)
+    market.lithium_reset[...] = 1
+    mines.form_expectation(market)
+    np.testing.assert_allclose(mines.expected_price, np.log(40_000))
+    assert not market.lithium_reset.any()
+
+
+def test_the_marginal_cost_is_that_of_the_last_tenth_of_running_capacity():
+    mines, _ = stand()
+    np.testing.assert_allclose(mines.marginal_cost(), 5000)
+    mines.running[...] = [0, 10, 90]
+    np.testing.assert_allclose(mines.marginal_cost(), 4000)
+    mines.running[...] = [0, 11, 89]
+    np.testing.assert_allclose(mines.marginal_cost(), 5000)

@@ -1,0 +1,170 @@
+"""Plants: lines are built late, converted cheaply, never out of nothing."""
+
+import numpy as np
+import pytest
+
+from forecast.ensemble.design import draw
+from forecast.model.plants import Plants
+from tests.play import blackboard, history
+from tests.small_world import lively_world
+
+LFP, NMC, SODIUM = range(3)
+MAKER, RHINE, SALT = range(3)
+
+
+def stand(**differences):
+    """Plants with nothing being built, and a market of rich makers with 40 GWh of idle LFP lines."""
+    drawn = draw(lively_world(**differences), 1, np.arange(2))
+    plants, market = Plants(drawn), blackboard(drawn)
+    plants.coming[...] = plants.underway[...] = 0
+    market.capacity[:, MAKER, LFP] = 40
+    market.line_cost[...] = 100
+    market.cash[...] = 1e6
+    return plants, market
+
+
+def wish(maker, chemistry, size):
+    """What is wanted: one entry."""
+    wanted = np.zeros((2, 3, 3))
+    wanted[:, maker, chemistry] = size
+    return wanted
+
+
+def test_what_was_being_built_at_the_start_opens_over_the_build_time():
+    drawn = draw(lively_world(), 1, np.arange(2))
+    coming = Plants(drawn).coming
+    np.testing.assert_allclose(coming[:, MAKER, LFP].sum(axis=-1), 40 * 0.2 / 12 * 18)
+    assert not coming[:, MAKER, LFP, 19:].any()
+
+
+def test_a_new_line_opens_after_its_build_time():
+    plants, market = stand()
+    plants.build(market, wish(RHINE, NMC, 3.0), 5)
+    assert np.argwhere(plants.coming[0]).tolist() == [[RHINE, NMC, 5 + 18]]
+    np.testing.assert_allclose(market.cash[:, RHINE], 1e6 - 300)
+    for month in range(6, 24):
+        assert not market.capacity[:, RHINE, NMC].any()
+        plants.open(market, month)
+    np.testing.assert_allclose(market.capacity[:, RHINE, NMC], 3)
+
+
+def test_what_lies_beyond_the_horizon_never_opens():
+    plants, market = stand()
+    plants.build(market, wish(RHINE, NMC, 3.0), plants.horizon - 2)
+    plants.open(market, plants.horizon - 1)
+    assert not market.capacity[:, RHINE].any()
+
+
+def test_a_conversion_conserves_lines_and_is_faster_and_cheaper_than_building():
+    plants, market = stand()
+    left = plants.convert(market, wish(MAKER, SODIUM, 10.0), 5)
+    assert not left.any()
+    np.testing.assert_allclose(market.capacity.sum(axis=(1, 2)) + plants.coming.sum(axis=(1, 2, 3)), 40)
+    np.testing.assert_allclose(plants.coming[:, MAKER, SODIUM, 5 + 6], 10)
+    np.testing.assert_allclose(market.cash[:, MAKER], 1e6 - 10 * 100 * 0.1)
+
+
+def test_only_idle_lines_that_can_be_converted_are():
+    plants, market = stand(investment={"idle_below": 0.6})
+    market.utilisation[:, MAKER, LFP] = 0.3
+    left = plants.convert(market, wish(MAKER, SODIUM, 30.0), 5)
+    np.testing.assert_allclose(left[:, MAKER, SODIUM], 10)
+    np.testing.assert_allclose(market.capacity[:, MAKER, LFP], 20)
+    busy, market = stand()
+    market.utilisation[...] = 1
+    np.testing.assert_allclose(busy.convert(market, wish(MAKER, SODIUM, 30.0), 5)[:, MAKER, SODIUM], 30)
+    other, market = stand()
+    market.capacity[:, MAKER] = [0, 40, 0]
+    np.testing.assert_allclose(other.convert(market, wish(MAKER, SODIUM, 30.0), 5)[:, MAKER, SODIUM], 30)
+
+
+def test_no_line_is_converted_beyond_what_there_is():
+    plants, market = stand()
+    market.capacity[:, MAKER] = [0.1, 0.7, 0.2]
+    for _ in range(20):
+        plants.convert(market, np.full((2, 3, 3), 100.0), 5)
+        assert (market.capacity >= 0).all()
+    np.testing.assert_allclose((market.capacity.sum(axis=-1) + plants.coming.sum(axis=(-1, -2)))[:, MAKER], 1.0)
+
+
+@pytest.mark.parametrize(("cash", "revenue", "built"), [(1e6, 0, 10), (1000, 0, 3.5), (0, 1000, 3.5), (-500, 0, 0)])
+def test_makers_build_what_they_can_pay(cash, revenue, built):
+    plants, market = stand(investment={"spending_limit": 0.35, "borrowing": 1})
+    market.cash[...], market.revenue[...] = cash, revenue
+    plants.build(market, wish(RHINE, NMC, 10.0), 5)
+    np.testing.assert_allclose(plants.coming[:, RHINE].sum(axis=(-1, -2)), built)
+    np.testing.assert_allclose(market.cash[:, RHINE], cash - 100 * built)
+
+
+def test_a_line_waits_until_its_chemistry_may_be_sold():
+    plants, market = stand()
+    plants.coming[:, :, SODIUM, 7] = 2
+    plants.open(market, 7)
+    plants.open(market, 8)
+    assert not market.capacity[..., SODIUM].any()
+    market.may_sell[:, SALT, SODIUM] = 1
+    plants.open(market, 9)
+    assert market.capacity[0, :, SODIUM].tolist() == [0, 0, 2]
+
+
+def test_what_a_failed_maker_was_building_is_never_opened_and_not_counted():
+    plants, market = stand()
+    plants.build(market, wish(RHINE, NMC, 3.0), 5)
+    market.alive[:, RHINE] = 0
+    for month in range(6, 24):
+        plants.open(market, month)
+    assert not market.capacity[:, RHINE].any()
+    assert not plants.underway[:, RHINE].any()
+
+
+def test_a_pioneer_commits_one_first_line():
+    plants, market = stand()
+    plants.watch(market)
+    market.may_build[:, SALT, SODIUM] = 1
+    first = plants.wanted(market, 5)
+    np.testing.assert_allclose(first[:, SALT, SODIUM], plants.own.first_plant)
+    assert not first[:, [MAKER, RHINE], SODIUM].any()
+    plants.build(market, first, 5)
+    assert not plants.wanted(market, 8)[:, SALT, SODIUM].any()
+
+
+def test_makers_in_need_of_lines_want_more_the_faster_orders_grow_and_less_at_a_loss():
+    wanted = []
+    for growth, margin in ((1.0, 0.1), (1.03, 0.1), (1.03, -0.3)):
+        plants, market = stand(investment={"fastest_growth": 100})
+        market.margin[...] = margin
+        for month in range(24):
+            market.wanted[:, MAKER, LFP] = 5 * growth**month
+            plants.watch(market)
+        wanted.append(plants.wanted(market, 24)[:, MAKER, LFP])
+    assert (wanted[0] < wanted[1]).all()
+    assert (wanted[2] < wanted[1]).all()
+    assert (wanted[2] > 0).all()
+
+
+def test_orders_that_grow_steadily_are_seen_to_grow_at_that_rate():
+    plants, market = stand(last_year=2030, investment={"planning_time": 6})
+    for month in range(120):
+        market.wanted[...] = 1.004**month
+        plants.watch(market)
+    np.testing.assert_allclose(plants.growth(), 12 * np.log(1.004), rtol=0.05)
+
+
+def test_idle_lines_are_scrapped_and_busy_ones_kept():
+    plants, market = stand(investment={"scrap_rate": 0.1, "idle_below": 0.5})
+    market.capacity[...] = 10
+    market.utilisation[:, MAKER], market.utilisation[:, RHINE], market.utilisation[:, SALT] = 0, 0.25, 0.5
+    plants.scrap(market)
+    np.testing.assert_allclose(market.capacity[0, :, 0], [9.75, 9.875, 10])
+
+
+def test_lines_of_the_living_are_in_place_or_under_way_and_nobody_else_has_any():
+    def ahead(stage):
+        plants = stage.agents["Plants"]
+        return plants.coming[..., stage.market.month :].sum(axis=-1) + plants.waiting
+
+    look = {"ahead": ahead, "underway": lambda stage: stage.agents["Plants"].underway, "capacity": None, "alive": None}
+    seen = history(draw(lively_world(), 1, np.arange(3)), **look)
+    np.testing.assert_allclose(seen["underway"], seen["ahead"], atol=1e-9)
+    assert (seen["capacity"] >= 0).all()
+    assert ((seen["capacity"] > 0) <= (seen["alive"][..., None] > 0)).all()

@@ -1,0 +1,59 @@
+"""Luck is uniform, and depends on nothing but its name."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kstest
+
+from forecast import streams
+
+WORLDS = np.arange(50)
+STAYED = [0.2643410316594517, 0.9333315746553148, 0.08059573789228774, 0.9711735556782293]
+"""Of seed 1, worlds 0 and 7, first two occasions."""
+
+
+def test_numbers_are_uniform_over_occasions_and_over_worlds():
+    luck = streams.uniform(1, "x", WORLDS, 1000)
+    assert kstest(luck.ravel(), "uniform").pvalue > 0.01
+    assert kstest(streams.uniform(1, "x", np.arange(20_000)), "uniform").pvalue > 0.01
+    assert luck.min() > 0
+    assert luck.max() < 1
+
+
+def test_standard_normal_numbers_are_standard_normal():
+    assert kstest(streams.normal(1, "x", WORLDS, 1000).ravel(), "norm").pvalue > 0.01
+
+
+@pytest.mark.parametrize("other", [("y", 1), ("x ", 1), ("x", 2), ("x/", 1)])
+def test_another_name_or_seed_is_unrelated_luck(other):
+    here, there = streams.uniform(1, "x", WORLDS, 400), streams.uniform(other[1], other[0], WORLDS, 400)
+    assert abs(np.corrcoef(here.ravel(), there.ravel())[0, 1]) < 0.02
+
+
+def test_neighbouring_worlds_and_occasions_are_unrelated():
+    luck = streams.uniform(3, "x", WORLDS, 400)
+    assert abs(np.corrcoef(luck[1:].ravel(), luck[:-1].ravel())[0, 1]) < 0.02
+    assert abs(np.corrcoef(luck[:, 1:].ravel(), luck[:, :-1].ravel())[0, 1]) < 0.02
+
+
+def test_no_two_keys_are_equal():
+    keys = np.concatenate([streams.keys(seed, name, np.arange(10_000)) for seed in (1, 2) for name in ("a", "b")])
+    assert len(np.unique(keys)) == len(keys)
+
+
+@given(st.integers(0, 2**40), st.text(max_size=8), st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 40))
+def test_a_world_alone_has_the_luck_it_has_among_others_and_a_longer_life_begins_the_same(seed, name, world, block, months):
+    among = streams.uniform(seed, name, np.arange(world, world + block), months + 7)
+    np.testing.assert_array_equal(streams.uniform(seed, name, np.array([world]), months)[0], among[0, :months])
+
+
+def test_luck_has_the_shape_that_was_asked_for():
+    assert streams.uniform(1, "x", WORLDS).shape == (50,)
+    assert streams.uniform(1, "x", WORLDS, 2, 3).shape == (50, 2, 3)
+    assert streams.uniform(1, "x", WORLDS[:0], 2).shape == (0, 2)
+    np.testing.assert_array_equal(streams.uniform(1, "x", WORLDS, 2, 3).reshape(50, 6), streams.uniform(1, "x", WORLDS, 6))
+
+
+def test_these_very_numbers_stay():
+    np.testing.assert_allclose(streams.uniform(1, "lithium price", np.array([0, 7]), 2).ravel(), STAYED, rtol=1e-15)
