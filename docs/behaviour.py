@@ -25,7 +25,7 @@ from forecast.assess.compare import check_pairs
 from forecast.assess.milestones import answer, censored_quantiles, first_segments, milestone_years
 from forecast.assess.pictures import observed_past
 from forecast.ensemble.design import draw
-from forecast.errors import StoreError
+from forecast.errors import ForecastError, StoreError
 from forecast.model.cost import lithium_cost
 from forecast.report import plots
 from forecast.report.style import label
@@ -882,7 +882,10 @@ def anchor(title: str) -> str:
 
 def main(outputs: str = "outputs") -> None:
     """Write the page and say how it went."""
-    text = write(Path(outputs))
+    try:
+        text = write(Path(outputs))
+    except ForecastError as error:
+        sys.exit(str(error))
     summary = text.split("## ")[0]
     for row in re.findall(r"^\| \[(.+?)\]\(.*\) \| (does not hold|cannot be said) \|$", summary, re.MULTILINE):
         click.echo(f"{row[1]}: {row[0]}")

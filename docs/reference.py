@@ -109,6 +109,7 @@ def annotation(path: str) -> Any:
 
 
 def escaped(text: str) -> str:
+    text = " ".join(text.split())
     return text.replace("|", "\\|").replace("<", "&lt;") if not text.startswith("`") else text.replace("|", "\\|")
 
 

@@ -23,7 +23,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 NOT_RUN = ("git", "cd", "pip", "source", ".", "export", "open", "xdg-open", "sudo")
 BY_SHELL = ("python", "cat", "ls", "head")
 ON_RESULTS = ("run", "milestones", "curves", "compare", "export", "plot", "verify")
-REALIZATIONS, BUYERS, LAST_YEAR = 3, 600, 2040
+REALIZATIONS, BUYERS, LAST_YEAR = 2, 300, 2040
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,13 +82,14 @@ def small(scenario):
 
 
 def run_small(run_ensemble: Callable) -> Callable:
-    """``run_ensemble`` that makes every ensemble a small one, in this process, without pictures."""
+    """``run_ensemble`` that makes every ensemble a small one, in one block in this process, without pictures."""
 
     def run(scenario, realizations=REALIZATIONS, *given, **named):
         from forecast.scenario import load
 
         loaded = small(load(scenario) if isinstance(scenario, str | Path) else scenario)
-        return run_ensemble(loaded, min(realizations, REALIZATIONS), *given, **named | {"workers": 1, "pictures": False})
+        small_run = {"workers": 1, "block": REALIZATIONS, "pictures": False}
+        return run_ensemble(loaded, min(realizations, REALIZATIONS), *given, **named | small_run)
 
     return run
 

@@ -33,8 +33,8 @@ FLOORS = {
 # Inside `model`: (c) may use all below, an agent (b) no other agent, and what all may read (a) only its like.
 LEVELS = {
     "c": ("world",),
-    "b": ("buyers", "lithium", "manufacturers", "mines", "plants", "policy", "programmes", "recycling", "suppliers"),
-    "a": ("calendar", "chemistry", "choice", "cost", "geography", "market", "minerals", "segments"),
+    "b": ("buyers", "lithium", "manufacturers", "minerals", "mines", "plants", "policy", "programmes", "recycling", "segments", "suppliers"),
+    "a": ("calendar", "chemistry", "choice", "cost", "geography", "market", "rationing"),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaincinv, ndtr
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
-from forecast.model import choice
 from forecast.model.calendar import MONTHS_PER_YEAR, RETIRE, SHOP, TAKE_HOME, month, on
-from forecast.model.choice import REQUIREMENTS, TASTES
 from forecast.model.cost import annuity
 from forecast.streams import keys, normal, uniform
 
+TASTES = ("price", "weight", "cold", "charging", "safety")
+REQUIREMENTS = ("specific energy", "cycle life", "cold capacity", "hazard")
 AGE_CLASSES = 16
 """Batteries pass through this many classes of age, so lifetimes follow an Erlang distribution with a spread of 25 %."""
 SAMPLES = 5  # programme stage ("ramp") in which a maker hands out serial samples
 ONCE = np.array([0])  # buyers are the same people in every world
+LEAST_PAID = 0.1  # share of the cell price that no subsidy takes off
+LEAST_HOPE = 0.02  # nobody takes the chance of delivery for smaller than this
+TINY = 1e-6
 WIDEST = 2.0  # tastes beyond two standard deviations are cut, so that none changes sign
 
 
@@ -37,7 +39,9 @@ class Shoppers:
         self.own, self.segments, self.chemistries, self.regions = parameters.buyers, parameters.segments, parameters.chemistries, parameters.regions
         self.first_year = parameters.first_year
         self.shape = (parameters.size, len(self.segments.names), len(self.regions.names), len(self.chemistries.names))
-        self.months = parameters.months
+        from forecast.model import choice  # compiled code is slow to load and needed only to play
+
+        self.kernels = choice
         self._enrol(seed, realizations)
         self._open_stock()
         self.first_sample = np.where(np.array(self.chemistries.programme), np.inf, -np.inf) * np.ones(self.shape[::3])
@@ -58,11 +62,13 @@ class Shoppers:
         self.key = keys(seed, "choice", realizations)
         luck = np.concatenate([uniform(seed, f"opening {cell}", ONCE, count, 2)[0] for cell, count in zip(cells, size, strict=True)])
         self.due = np.zeros((worlds, total), np.int16)
-        self.owned = np.full((worlds, total), choice.NOTHING)
-        self.pick = np.full((worlds, total), choice.NOTHING)
+        self.owned = np.full((worlds, total), self.kernels.NOTHING)
+        self.pick = np.full((worlds, total), self.kernels.NOTHING)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
-        choice.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
+        self.kernels.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
+        from scipy.special import gammaincinv
+
         self.life_factor = (gammaincinv(AGE_CLASSES, (np.arange(256) + 0.5) / 256) / AGE_CLASSES).astype(np.float32)
 
     def _sizes(self) -> np.ndarray:
@@ -102,9 +108,10 @@ class Shoppers:
         worlds, segments, regions, chemistries = self.shape
         cells = segments * regions
         limit = self.limit(market, now)
-        wide = choice.padded(base.reshape(worlds, cells, chemistries))
+        padded = self.kernels.padded
+        wide = padded(base.reshape(worlds, cells, chemistries))
         wish = np.zeros(wide.shape)
-        choice.shop(
+        self.kernels.shop(
             now,
             self.due,
             self.owned,
@@ -113,10 +120,10 @@ class Shoppers:
             self.start,
             self.cell_key,
             wide,
-            choice.padded(slope.reshape(worlds, cells, len(TASTES), chemistries)),
+            padded(slope.reshape(worlds, cells, len(TASTES), chemistries)),
             f32(np.repeat(self.segments.habit, regions, axis=1)),
-            choice.padded(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
-            choice.padded(self.admission.reshape(worlds, cells, chemistries)),
+            padded(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
+            padded(self.admission.reshape(worlds, cells, chemistries)),
             self.key,
             wish,
         )
@@ -145,7 +152,7 @@ class Shoppers:
         self.life = np.minimum(np.minimum(cycles, self.chemistries.calendar_life[:, None, :]), self.segments.service_life[:, :, None])
         rate = self.segments.discount_rate[:, :, None]
         spans = annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life)
-        return np.maximum(price, 0.1 * market.offer_price[:, None]) * spans[:, :, None, :]
+        return np.maximum(price, LEAST_PAID * market.offer_price[:, None]) * spans[:, :, None, :]
 
     def utility(self, market, now: int) -> tuple[np.ndarray, np.ndarray]:
         """Utility of the mean buyer, and how each taste bends it.
@@ -156,21 +163,20 @@ class Shoppers:
         winter = self.regions.winter[:, None, :, None]
         hazard = self.chemistries.hazard + market.alarm
         mean = self.segments
-        of = lambda taste: taste[:, :, None, None]  # noqa: E731
         self.cost = self.ownership_cost(market, now, energy)
         parts = np.stack(
             np.broadcast_arrays(
-                -of(mean.price_sensitivity) * np.log(self.cost),
-                of(mean.weight) * self.regions.range_taste[:, None, :, None] * np.log(energy)[:, None, None, :],
-                of(mean.cold) * winter * self.chemistries.cold_capacity[:, None, None, :],
-                of(mean.charging) * np.log(self.chemistries.charge_rate)[:, None, None, :],
-                -of(mean.safety) * hazard[:, None, None, :],
+                -by_cell(mean.price_sensitivity) * np.log(self.cost),
+                by_cell(mean.weight) * self.regions.range_taste[:, None, :, None] * np.log(energy)[:, None, None, :],
+                by_cell(mean.cold) * winter * self.chemistries.cold_capacity[:, None, None, :],
+                by_cell(mean.charging) * np.log(self.chemistries.charge_rate)[:, None, None, :],
+                -by_cell(mean.safety) * hazard[:, None, None, :],
             ),
             axis=3,
         )
         waiting = self.own.patience[:, None, None] * np.log(self.waiting)
-        base = parts.sum(axis=3) + of(mean.imitation) * self.peers
-        base = base + of(mean.variety) * market.makers_choice[:, None] + waiting[:, :, None, :]
+        base = parts.sum(axis=3) + by_cell(mean.imitation) * self.peers
+        base = base + by_cell(mean.variety) * market.makers_choice[:, None] + waiting[:, :, None, :]
         return base, parts * mean.taste_spread[:, :, None, None, None]
 
     def limit(self, market, now: int) -> np.ndarray:
@@ -179,15 +185,13 @@ class Shoppers:
         Requirements are lognormal over buyers, so the limit is a standard normal quantile; the share of buyers whose
         requirements a chemistry meets follows from it.
         """
-        of = lambda number: number[:, :, None, None]  # noqa: E731
-        tiny = 1e-6
-        cold = of(self.segments.minimum_cold_capacity) * self.regions.winter[:, None, :, None]
+        cold = by_cell(self.segments.minimum_cold_capacity) * self.regions.winter[:, None, :, None]
         energy = self.energy[:, None, None, :]
         met = [
-            np.log(energy / np.maximum(of(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now]), tiny)),
-            np.log(self.chemistries.cycle_life[:, None, None, :] / np.maximum(of(self.segments.minimum_cycle_life), tiny)),
-            np.log(np.maximum(self.chemistries.cold_capacity[:, None, None, :], tiny) / np.maximum(cold, tiny)),
-            np.log(of(self.segments.highest_hazard) / np.maximum((self.chemistries.hazard + market.alarm)[:, None, None, :], tiny)),
+            np.log(energy / np.maximum(by_cell(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now]), TINY)),
+            np.log(self.chemistries.cycle_life[:, None, None, :] / np.maximum(by_cell(self.segments.minimum_cycle_life), TINY)),
+            np.log(np.maximum(self.chemistries.cold_capacity[:, None, None, :], TINY) / np.maximum(cold, TINY)),
+            np.log(by_cell(self.segments.highest_hazard) / np.maximum((self.chemistries.hazard + market.alarm)[:, None, None, :], TINY)),
         ]
         limit = np.stack(np.broadcast_arrays(*met), axis=3) / self.segments.requirement_spread[:, :, None, None, None]
         limit = np.broadcast_to(limit, (*self.shape[:3], len(REQUIREMENTS), self.shape[3]))
@@ -210,8 +214,8 @@ class Shoppers:
         regions = self.shape[2]
         fill = np.repeat(market.fill, regions, axis=1)
         life = np.repeat(self.life * MONTHS_PER_YEAR, regions, axis=1)
-        choice.take_home(now, self.due, self.owned, self.pick, self.start, self.cell_key, f32(fill), f32(life), self.life_factor, self.key)
-        self.waiting += (np.clip(market.fill, 0.02, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
+        self.kernels.take_home(now, self.due, self.owned, self.pick, self.start, self.cell_key, f32(fill), f32(life), self.life_factor, self.key)
+        self.waiting += (np.clip(market.fill, LEAST_HOPE, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
         placed = market.orders.sum(axis=2)
         wanted = placed / self.waiting ** self.own.patience[:, None, None]
         market.discouraged[...] = (placed.sum(axis=1) + 1e-12) / (wanted.sum(axis=1) + 1e-12)
@@ -230,6 +234,11 @@ class Shoppers:
         market.stock[...] = self.ages.sum(axis=-1)
 
 
+def by_cell(number: np.ndarray) -> np.ndarray:
+    """A number of each segment, ready to meet regions and chemistries: (realization, segment, 1, 1)."""
+    return number[:, :, None, None]
+
+
 def f32(array: np.ndarray) -> np.ndarray:
     """Contiguous float32, as the kernels want it."""
     return np.ascontiguousarray(array, np.float32)
@@ -237,4 +246,6 @@ def f32(array: np.ndarray) -> np.ndarray:
 
 def normal_share(limit: np.ndarray) -> np.ndarray:
     """Share of standard normal draws at or below ``limit``."""
+    from scipy.special import ndtr
+
     return ndtr(limit)

@@ -23,10 +23,6 @@ NEVER = np.float32(-1e4)
 LANES = 8
 LATEST = 32000  # a month beyond any horizon
 STRIDE = 32  # due months looked at in one go
-TASTES = ("price", "weight", "cold", "charging", "safety")
-REQUIREMENTS = ("specific energy", "cycle life", "cold capacity", "hazard")
-OPENNESS = len(TASTES) + len(REQUIREMENTS)
-"""Column of ``profile`` behind the tastes and requirements: low is first to try what is new."""
 
 
 @njit(inline="always")
@@ -93,7 +89,7 @@ def shop(month, due, owned, pick, profile, start, cell_key, base, slope, habit, 
     due        (realization, buyer) int16            month in which the battery falls due
     owned      (realization, buyer) int8             chemistry in use
     pick       (realization, buyer) int8             written: chemistry chosen now, -1 none
-    profile    (buyer, 10) float32                   tastes and requirements (standard normal), openness (uniform)
+    profile    (buyer, taste + requirement + 1) f32  tastes and requirements (standard normal), openness (uniform)
     start      (cell + 1,) int64                     first buyer of each cell
     cell_key   (cell,) uint64                        luck of each cell, by name
     base       (realization, cell, lane) f32         utility of the mean buyer
@@ -124,7 +120,7 @@ def shop(month, due, owned, pick, profile, start, cell_key, base, slope, habit, 
                     taste = profile[buyer, a]
                     for k in range(width):
                         utility[k] += taste * slope[r, c, a, k]
-                open_ = profile[buyer, OPENNESS]
+                open_ = profile[buyer, tastes + needs]
                 for k in range(width):
                     allowed[k] = utility[k] if open_ < admission[r, c, k] else NEVER
                 for q in range(needs):

@@ -14,6 +14,9 @@ from forecast.model.rationing import served
 Stage = Literal["laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial"]
 
 
+LEAST_PAID = 0.1  # share of the posted price that no credit takes off
+
+
 class Pipeline(Block):
     """A maker's development programme on one chemistry, as observed at a date."""
 
@@ -31,7 +34,7 @@ class Manufacturer(Block):
     founded: Quantity = parameter("year", "Year from which it can build", "manufacturer block", 2015)
     capacity: dict[str, Quantity] = table("GWh/year", "Lines at the start; for a maker founded later, its first lines", "manufacturer block", "chemistries", at_least=0)
     cash: Quantity = parameter("MUSD", "Cash and credit at the start (or when founded)", "manufacturer block", at_least=0)
-    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA)", 1.6, above=0)
+    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA); value set with the replay of 2015-24", 1.6, above=0)
     programmes: dict[str, Pipeline] = setting("Development programmes by chemistry", dict())
 
 
@@ -39,16 +42,16 @@ class Industry(Block):
     """How all makers behave in the market."""
 
     normal_utilisation: Quantity = parameter("1", "Utilisation at which the normal markup is earned", "world lines ran at 40-60 % of nameplate in 2018-24 (Benchmark, IEA) while makers earned normal margins until 2022", 0.60, above=0, at_most=1)
-    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 20-25 %, of which overhead takes half", 0.05, Normal(0.05, 0.015))
+    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 18-27 %, of which overhead and research take most; price over full cost, capital included; value set with the replay of 2015-24", 0.05, Normal(0.05, 0.015))
     markup_slope: Quantity = parameter("1", "Change of markup per unit of utilisation", "CATL annual reports 2018-24: gross margin between 18 and 27 % while lines ran at 50-90 %", 0.35, Lognormal(0.35, 0.2), at_least=0)
     lowest_price: Quantity = parameter("1", "Lowest posted price over cash cost", "assumption: for a while makers sell near or below cash cost to keep lines busy", 0.95, Normal(0.95, 0.03), above=0)
-    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: quarterly contracts", 2.0, Lognormal(2.0, 0.2), at_least=1)
-    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 5.0, Lognormal(5.0, 0.2), at_least=1)
+    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: contracts are indexed monthly to quarterly; value set with the replay of 2015-24", 2.0, Lognormal(2.0, 0.2), at_least=1)
+    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate; value set with the replay of 2015-24", 5.0, Lognormal(5.0, 0.2), at_least=1)
     material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, at_least=0)
     overhead: Quantity = parameter("1", "Overhead, sales and warranty over other cost", "BatPaC 5: 5-10 % of cost", 0.08, at_least=0)
     line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, above=0)
     capital_charge: Quantity = parameter("1/year", "Yearly return asked on lines", "assumption: cost of capital of listed makers", 0.08, at_least=0)
-    capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024)", 0.17, Normal(0.17, 0.02), at_least=0, below=1)
+    capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024): assumption; value set with the replay of 2015-24", 0.17, Normal(0.17, 0.02), at_least=0, below=1)
     demand_memory: Quantity = parameter("month", "Time over which makers smooth orders to see how busy they are", "assumption: a quarter", 3.0, at_least=1)
     scarcity: Quantity = parameter("1", "Most that unfilled orders add to utilisation when prices are set", "assumption: contracts cap what scarcity can earn", 0.6, at_least=0)
     phantom_orders: Quantity = parameter("1", "Least share of the orders that makers believe in which is really placed, when buyers are discouraged by waiting", "assumption: makers see through double orders beyond a third", 0.7, above=0, at_most=1)
@@ -186,7 +189,7 @@ class Manufacturers:
         duty = np.where(self.away[None, :, :, None], market.tariff[:, :, None, :], 0.0)
         credit = np.where(self.away, 0.0, market.local_content[:, :, None])[..., None]
         landed = market.price[:, None] * (1.0 + self.trade_cost[..., None] + duty + market.licence[:, :, None, :]) - credit
-        landed = np.maximum(landed, 0.1 * market.price[:, None])
+        landed = np.maximum(landed, LEAST_PAID * market.price[:, None])
         open_ = market.capacity * market.alive[:, :, None]
         log = -self.industry.maker_elasticity[:, None, None, None] * np.log(landed)
         log = np.where(open_[:, None] > 0, log, -np.inf)

@@ -113,7 +113,7 @@ BETWEEN_AGENTS: dict[str, Column] = {
     "mine_cut": column("1", "Share of output lost", "mine", every=""),
     "alarm": column("1", "Added to the hazard that buyers see", "chemistry", every=""),
     "failing": column("1", "Makers that an event makes fail", "manufacturer", every=""),
-    "price_push": column("1", "Yearly push to the logarithm of the lithium price", every=""),
+    "price_push": column("1", "Logarithm of the factor on what lithium stocks are thought to be worth", every=""),
     "programme_push": column("1", "Logarithm of the factor on pass rates", "chemistry", every=""),
     "demand_push": column("1", "Logarithm of the factor on demand", "segment", "region", every=""),
 }

@@ -10,6 +10,7 @@ from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, sett
 from forecast.model.calendar import COMMIT, MINE, MONTHS_PER_YEAR, QUARTER, is_quarter_end, month, on
 from forecast.streams import normal, uniform
 
+MARGIN = 0.9  # share of running capacity below the marginal cost; the dearest tenth has other reasons to run
 RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(5)
 STATE = {"resource": RESOURCE, "evaluation": EVALUATION, "construction": CONSTRUCTION, "producing": PRODUCING}
 
@@ -32,21 +33,22 @@ class Mine(Block):
 class Mining(Block):
     """How all mine owners behave."""
 
-    required_return: Quantity = parameter("1/year", "Yearly capital charge on new capacity, risk included", "10-12 % after tax over 15 years, before tax of 25-35 % and royalties: puts the incentive price of spodumene near the 12,500 USD/t of Thunder Said Energy", 0.30, Normal(0.30, 0.025), above=0)
-    expectation_time: Quantity = parameter("month", "Time over which owners smooth the price they believe in", "assumption: two quarters of quoted prices", 4.7, Lognormal(4.7, 0.15), at_least=1)
-    anchoring: Quantity = parameter("1", "Weight of the long-run cost in the expected price, the rest is recent price", "assumption: analysts' long-term price moves far less than spot", 0.17, Normal(0.17, 0.04), at_least=0, at_most=1)
-    expansion_rate: Quantity = parameter("1/year", "Share of its remaining potential that an eager owner commits in a year", "assumption: stages of 20-30 kt at deposits of 100-200 kt", 0.38, Lognormal(0.38, 0.15), above=0)
-    eagerness: Quantity = parameter("1", "Response of commitments to the margin over the incentive price (logarithms)", "assumption", 4.3, Lognormal(4.3, 0.15), above=0)
-    expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting", 0.36, above=0)
-    pace: Quantity = parameter("1", "Time that projects take over the lead time of the mine block", "Arcadia and Bikita expansions (2022-23) took 12-15 months, a third to a half of the usual: assumption", 0.46, Lognormal(0.46, 0.10), above=0)
-    ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate", 5.1, Lognormal(5.1, 0.15), at_least=1)
-    full_above: Quantity = parameter("1", "Price over cash cost above which a mine runs at capacity; below it output is throttled down to nothing at `idle_below`", "Pilbara Minerals, Galaxy and Talison throttled output in 2019-20 while prices stood above cash cost: assumption on the range", 1.54, Normal(1.54, 0.06), above=1)
+    required_return: Quantity = parameter("1/year", "Yearly capital charge on new capacity, risk included", "assumption: 10-12 % after tax over 15 years, before tax of 25-35 %, royalties and risk; value set with the replay of 2015-24", 0.30, Normal(0.30, 0.025), above=0)
+    expectation_time: Quantity = parameter("month", "Time over which owners smooth the price they believe in", "assumption: a quarter or two of quoted prices; value set with the replay of 2015-24", 4.7, Lognormal(4.7, 0.15), at_least=1)
+    anchoring: Quantity = parameter("1", "Weight of the long-run cost in the expected price, the rest is recent price", "assumption: analysts' long-run price moves far less than spot, owners follow spot; value set with the replay of 2015-24", 0.17, Normal(0.17, 0.04), at_least=0, at_most=1)
+    expansion_rate: Quantity = parameter("1/year", "Share of its remaining potential that an eager owner commits in a year", "assumption: stages of 20-50 kt at deposits of 100-200 kt; value set with the replay of 2015-24", 0.38, Lognormal(0.38, 0.15), above=0)
+    eagerness: Quantity = parameter("1", "Response of commitments to the margin over the incentive price (logarithms)", "assumption; value set with the replay of 2015-24", 4.3, Lognormal(4.3, 0.15), above=0)
+    expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting and infrastructure; value set with the replay of 2015-24", 0.36, above=0)
+    pace: Quantity = parameter("1", "Time that projects take over the lead time of the mine block", "Arcadia and Bikita (2022-23) took 12-15 months, a third to a half of the usual: assumption; value set with the replay of 2015-24", 0.46, Lognormal(0.46, 0.10), above=0)
+    ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate, faster in a boom: assumption; value set with the replay of 2015-24", 5.1, Lognormal(5.1, 0.15), at_least=1)
+    slowdown_time: Quantity = parameter("month", "Time to bring output down", "assumption: a campaign", 2.0, at_least=1)
+    full_above: Quantity = parameter("1", "Price over cash cost above which a mine runs at capacity; below it output is throttled down to nothing at `idle_below`", "Pilbara Minerals, Galaxy and Talison throttled output in 2019-20 while prices stood above cash cost: assumption on the range; value set with the replay of 2015-24", 1.54, Normal(1.54, 0.06), above=1)
     idle_below: Quantity = parameter("1", "Price over cash cost below which a mine idles", "assumption: shutdown costs make owners wait; Wodgina and Bald Hill idled in 2019", 0.9, above=0)
     restart_above: Quantity = parameter("1", "Price over cash cost above which an idle mine restarts", "assumption: hysteresis", 1.25, above=0)
-    restart_time: Quantity = parameter("month", "Time to restart an idle mine", "assumption: Wodgina took about 9 months in 2021-22", 10, at_least=1)
+    restart_time: Quantity = parameter("month", "Time to restart an idle mine", "Wodgina took about 9 months in 2021-22; value set with the replay of 2015-24", 10, at_least=1)
     outage: Quantity = parameter("1", "Standard deviation of monthly output around capacity", "assumption", 0.03, at_least=0)
-    first_stage: Quantity = parameter("1", "Share of its potential that a new mine builds first", "assumption: projects are staged", 0.59, above=0, at_most=1)
-    cost_factor: Quantity = parameter("1", "True running cost over the cash cost of the studies: sustaining capital, royalties, corporate cost", "assumption: price floors of 2019-20 (8,400 USD/t, USGS) lay a quarter to a half above study costs", 1.47, Lognormal(1.47, 0.06), above=0)
+    first_stage: Quantity = parameter("1", "Share of its potential that a new mine builds first", "assumption: projects are staged; value set with the replay of 2015-24", 0.59, above=0, at_most=1)
+    cost_factor: Quantity = parameter("1", "True running cost over the cash cost of the studies: sustaining capital, royalties, corporate cost", "assumption: price floors of 2019-20 (8,400 USD/t, USGS) lay a quarter to a half above study costs; value set with the replay of 2015-24", 1.47, Lognormal(1.47, 0.06), above=0)
 
 
 class Mines:
@@ -113,7 +115,7 @@ class Mines:
         full, idle = self.mining.full_above[:, None], self.mining.idle_below[:, None]
         throttle = np.clip((over_cost - idle) / (full - idle), 0.0, 1.0)
         target = np.where(self.status == PRODUCING, self.capacity * throttle, 0.0)
-        pace = np.where(target > self.running, 1.0 / self.mining.ramp_time[:, None], 0.5)
+        pace = np.where(target > self.running, 1.0 / self.mining.ramp_time[:, None], 1.0 / self.mining.slowdown_time[:, None])
         self.running += (target - self.running) * pace
         luck = np.maximum(1.0 + self.mining.outage[:, None] * self.outage[:, now], 0.0)
         market.mine_output[...] = self.running * luck * (1.0 - market.mine_cut) / MONTHS_PER_YEAR
@@ -162,8 +164,8 @@ class Mines:
         market.marginal_cost[...] = self.marginal_cost()
 
     def marginal_cost(self) -> np.ndarray:
-        """Cash cost below which nine tenths of the running capacity lie, (realization,) USD/t."""
+        """Cash cost below which most of the running capacity lies, (realization,) USD/t."""
         order = np.argsort(self.cash_cost, axis=-1)
         running = np.take_along_axis(self.running, order, axis=-1).cumsum(axis=-1)
-        reached = running >= 0.9 * running[:, -1:]
+        reached = running >= MARGIN * running[:, -1:]
         return np.take_along_axis(self.cash_cost, order, axis=-1)[np.arange(len(order)), reached.argmax(axis=-1)]

@@ -21,7 +21,7 @@ KINDS = {
     "mine_outage": "takes the share of output from the mines named",
     "incident": "raises the hazard that buyers see in `chemistries`",
     "bankruptcy": "the maker named fails; its lines are sold",
-    "lithium_price": "pushes the lithium price by the factor a year (a shock outside the model)",
+    "lithium_price": "multiplies by `size` what traders think lithium stocks are worth (a scare or a rush outside the model)",
     "programme": "multiplies the pass rate of programmes on `chemistries`",
     "demand": "multiplies demand in `segments` and `regions`",
 }

@@ -15,7 +15,7 @@ TIE = 1e-5
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), chemistries=st.integers(1, 7), month=st.integers(0, 4))
 def test_wishes_and_picks_are_those_of_the_plain_twin(seed, chemistries, month):
-    crowd = twins.crowd_of(seed, chemistries=chemistries, months=5)
+    crowd = twins.crowd_of(seed, chemistries=chemistries, opening_life=10)
     twins.shop(crowd, month)
     chance, due = twins.probabilities(crowd), crowd.due == month
     mark = twins.luck(crowd, 2 * month)
@@ -28,7 +28,7 @@ def test_wishes_and_picks_are_those_of_the_plain_twin(seed, chemistries, month):
 
 def open_crowd(**options):
     """Buyers without tastes, habits or requirements, all due now; everything is on offer."""
-    crowd = twins.crowd_of(**{"worlds": 1, "cells": 1, "months": 1, "opening_life": 0} | options)
+    crowd = twins.crowd_of(**{"worlds": 1, "cells": 1, "opening_life": 0} | options)
     for free in ("taste", "habit", "base", "openness"):
         getattr(crowd, free)[...] = 0
     crowd.limit[...], crowd.admission[...] = 100, 1
@@ -72,7 +72,7 @@ def test_a_hopeless_chemistry_is_never_chosen_and_never_not_a_number():
 def test_habit_draws_to_what_was_bought_last():
     crowd = open_crowd(chemistries=2)
     crowd.habit[...] = 1.5
-    crowd.owns[...] = 1
+    crowd.owned[...] = 1
     twins.shop(crowd, 0)
     assert crowd.wish[0, 0, 1] / 200 == pytest.approx(1 / (1 + np.exp(-1.5)), rel=1e-5)
 
@@ -103,32 +103,30 @@ def test_product_lines_open_to_the_open_first():
 
 
 @settings(max_examples=10)
-@given(seed=st.integers(0, 10**6), shortest=st.sampled_from([0.0, 1.0, 8.0]))
-def test_every_buyer_hangs_on_exactly_one_chain_or_beyond_the_horizon(seed, shortest):
-    crowd = twins.crowd_of(seed, months=12)
+@given(seed=st.integers(0, 10**6), shortest=st.sampled_from([0.0, 1.0, 8.0]), buyers=st.integers(1, 200))
+def test_whoever_is_due_acts_and_falls_due_again_later_and_nobody_else_is_touched(seed, shortest, buyers):
+    crowd = twins.crowd_of(seed, buyers=buyers, opening_life=12)
     crowd.life[...] = shortest + crowd.life / 4
-    due = np.where(crowd.due < 12, crowd.due, -1)
-    np.testing.assert_array_equal(twins.calendar_of(crowd), due)
-    for month in range(12):
+    for month in range(20):
+        due, owned = crowd.due.copy(), crowd.owned.copy()
+        assert (due >= month).all()
         twins.shop(crowd, month)
-        before = crowd.owns.copy()
+        np.testing.assert_array_equal(crowd.due, due)
         twins.take_home(crowd, month)
-        now, acted = twins.calendar_of(crowd), due == month
-        np.testing.assert_array_equal(now[~acted], due[~acted])
-        assert ((now[acted] > month) | (now[acted] == -1)).all()
-        np.testing.assert_array_equal(crowd.owns[~acted], before[~acted])
-        due = now
-    assert (due == -1).all()
+        acted = due == month
+        assert (crowd.due[acted] > month).all()
+        np.testing.assert_array_equal(crowd.due[~acted], due[~acted])
+        np.testing.assert_array_equal(crowd.owned[~acted], owned[~acted])
 
 
 def test_what_was_delivered_falls_due_at_the_end_of_its_life_and_the_rest_next_month():
-    crowd = open_crowd(chemistries=2, months=40, buyers=5000)
+    crowd = open_crowd(chemistries=2, buyers=5000)
     crowd.fill[0, 0], crowd.life[...] = [0.3, 1.0], 20
     crowd.base[0, 0] = [9, -99]
-    crowd.owns[...] = 1
+    crowd.owned[...] = 1
     twins.shop(crowd, 0)
     twins.take_home(crowd, 0)
-    due, served = twins.calendar_of(crowd)[0], crowd.owns[0] == 0
+    due, served = crowd.due[0], crowd.owned[0] == 0
     assert served.mean() == pytest.approx(0.3, abs=0.03)
     assert (due[~served] == 1).all()
     assert (due[served].min(), due[served].max()) == (10, 30)
@@ -136,29 +134,35 @@ def test_what_was_delivered_falls_due_at_the_end_of_its_life_and_the_rest_next_m
 
 
 def test_a_life_of_no_time_lasts_a_month():
-    crowd = open_crowd(months=5)
+    crowd = open_crowd()
     crowd.life[...], crowd.fill[...] = 0, 1
     twins.shop(crowd, 0)
     twins.take_home(crowd, 0)
-    assert (twins.calendar_of(crowd) == 1).all()
+    assert (crowd.due == 1).all()
 
 
 def test_at_the_start_batteries_are_those_in_use_and_some_of_their_life_is_left():
-    crowd = twins.crowd_of(cells=2, buyers=40_000, months=500, opening_life=100)
+    crowd = twins.crowd_of(cells=2, buyers=40_000, opening_life=100)
     for cell in range(2):
         mine = crowd.cell == cell
-        owned = np.bincount(crowd.owns[0, mine], minlength=4) / mine.sum()
+        owned = np.bincount(crowd.owned[0, mine], minlength=4) / mine.sum()
         np.testing.assert_allclose(owned, crowd.shares[0, cell], atol=0.02)
-    np.testing.assert_array_equal(twins.calendar_of(crowd), crowd.due)
-    assert np.bincount(crowd.due[0]).min() > 0
+    np.testing.assert_array_equal(crowd.due, np.floor(crowd.left * crowd.opening_life[:, crowd.cell]))
 
 
 def test_a_chemistry_that_is_not_in_use_is_owned_by_nobody():
-    rng = np.random.default_rng(0)
-    memory, first = np.full((1, 1000, 3), -1, np.int32), np.full((1, 1, 5), -1, np.int32)
+    rng, due, owned = np.random.default_rng(0), np.zeros((1, 1000), np.int16), np.full((1, 1000), choice.NOTHING)
     shares = np.array([[[0.0, 0.4, 0.0, 0.6, 0.0]]])
-    choice.enrol(first, memory, np.array([0, 1000]), rng.random(1000), rng.random(1000), shares, np.ones((1, 1)))
-    assert set(memory[0, :, choice.OWNS]) == {1, 3}
+    choice.enrol(due, owned, np.array([0, 1000]), rng.random(1000), rng.random(1000), shares, np.ones((1, 1)))
+    assert set(owned[0]) == {1, 3}
+
+
+def test_a_very_long_life_is_longer_than_any_horizon():
+    crowd = open_crowd()
+    crowd.life[...], crowd.fill[...] = 1e7, 1
+    twins.shop(crowd, 0)
+    twins.take_home(crowd, 0)
+    assert (crowd.due == choice.LATEST).all()
 
 
 def test_the_luck_of_choices_is_uniform_and_that_of_two_months_worlds_cells_or_buyers_unrelated():

@@ -75,7 +75,7 @@ def test_full_cost_is_cash_cost_and_the_annuity_of_the_line():
 
 
 def test_doubling_experience_cuts_processing_by_the_learning_rate():
-    makers, market = offering()
+    makers, _ = offering()
     nothing = np.zeros((2, 3))
     here, there = (makers.full_cost(nothing, nothing, nothing + doubled)[2][:, MAKER, LFP] for doubled in (0, 1))
     rate = makers.chemistries.learning_rate[:, LFP]
@@ -152,7 +152,7 @@ def test_orders_go_to_the_cheaper_and_the_larger():
 
 
 def test_the_offer_lies_between_the_landed_prices_of_its_makers():
-    makers, market = offering()
+    _, market = offering()
     landed = market.price[:, :2, LFP] * [1.08, 1.0]
     low, high = landed.min(axis=1), landed.max(axis=1)
     assert ((market.offer_price[:, EUROPE, LFP] >= low) & (market.offer_price[:, EUROPE, LFP] <= high)).all()

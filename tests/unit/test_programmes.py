@@ -87,7 +87,7 @@ def test_solid_state_sodium_opens_only_where_both_roads_are_known():
 
 def test_a_strategy_starts_only_what_it_welcomes_and_only_when_it_is_ripe():
     programmes, market = stand(world=three_roads())
-    sodium, solid, both = range(3)
+    sodium = 0
     programmes.stage[...] = NONE
     programmes.stage[:, SALT, sodium] = COMMERCIAL - 3
     programmes.advance(market, np.full((3, 3, 3), 1e-9))

@@ -56,6 +56,17 @@ def test_without_noise_and_price_response_the_future_is_the_s_curve():
     np.testing.assert_allclose(wanted[36 + 24], expected / 12)
 
 
+def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
+    known = {2015: 10, 2016: 20, 2017: 30}
+    here, there = (
+        history(
+            draw(lively_world(segments={"cars": {"history": {"china": known | {2018: later, 2021: later}}}}), 1, np.arange(2)), demand=None
+        )
+        for later in (40, 400)
+    )
+    np.testing.assert_array_equal(here["demand"], there["demand"])
+
+
 @pytest.mark.parametrize(("change", "wanted"), [(2.0, 0.25), (0.5, 4.0), (1.0, 1.0)])
 def test_dearer_packs_are_wanted_less_as_elasticity_says(change, wanted):
     drawn = draw(

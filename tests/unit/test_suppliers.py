@@ -52,6 +52,14 @@ def test_shortage_lifts_the_price_and_is_felt_by_those_who_need_the_component(cu
     np.testing.assert_allclose(market.component_met, [[1, 1, 1 / over]] * 2)
 
 
+@pytest.mark.parametrize("cut", [0.99, 1.0, 1.4])
+def test_a_total_embargo_is_a_shortage_not_an_accident(cut):
+    market = quoted(0.5, cut)
+    assert (market.component_met[:, 2] < 0.1).all()
+    assert (market.component_price > 14).all()
+    assert np.isfinite(market.component_price).all()
+
+
 def test_capacity_follows_orders_late_up_to_the_spare_it_wants_and_never_shrinks():
     suppliers, market = stand(2 * CAPACITY / PER_GWH / 12)
     seen = [suppliers.capacity.copy()]
