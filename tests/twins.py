@@ -8,6 +8,7 @@ import numpy as np
 
 from forecast import streams
 from forecast.model import choice
+from forecast.model.buyers import REQUIREMENTS, TASTES
 
 
 def luck(crowd, occasion):
@@ -53,7 +54,7 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
     """
     rng = np.random.default_rng(seed)
     f32 = lambda *shape: rng.standard_normal(shape, np.float32)  # noqa: E731
-    table, tastes, needs = (worlds, cells, chemistries), len(choice.TASTES), len(choice.REQUIREMENTS)
+    table, tastes, needs = (worlds, cells, chemistries), len(TASTES), len(REQUIREMENTS)
     cell, shares = np.sort(rng.integers(0, cells, buyers)), rng.dirichlet(np.ones(chemistries), (worlds, cells))
     crowd = SimpleNamespace(
         cell=cell,

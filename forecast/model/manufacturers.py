@@ -158,8 +158,8 @@ class Manufacturers:
         """Write down cost, by maker and, averaged over lines, by part."""
         self.cash_cost, market.unit_cost[...], processing, market.line_cost[...], capital = cost
         market.good[...] = self.good()
-        weight = market.capacity + 1e-9
-        weight = weight / weight.sum(axis=1, keepdims=True)
+        weight = market.capacity + 1e-9 * market.alive[:, :, None]
+        weight = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
         parts = (minerals[:, None, :] / market.good, components[:, None, :] / market.good, processing / market.good, capital)
         for number, part in enumerate(parts):
             market.cost_of[:, :, number] = (part * weight).sum(axis=1)
@@ -197,7 +197,7 @@ class Manufacturers:
         weight = open_[:, None] * np.exp(log - np.where(np.isfinite(best), best, 0.0))
         total = weight.sum(axis=2, keepdims=True)
         self.share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-        market.offer_price[...] = np.where(total[:, :, 0] > 0, (self.share * landed).sum(axis=2), market.unit_cost.mean(axis=1)[:, None])
+        market.offer_price[...] = np.where(total[:, :, 0] > 0, (self.share * landed).sum(axis=2), self.among_living(market, market.unit_cost)[:, None])
         crowd = (self.share**2).sum(axis=2)
         market.makers_choice[...] = -np.log(np.where(crowd > 0, crowd, 1.0))
         market.offered[...] = (open_.sum(axis=1) > 0).astype(float)
@@ -243,9 +243,15 @@ class Manufacturers:
     def mean_prices(self, market, made: np.ndarray) -> None:
         """World mean prices by output; where nothing is sold yet, the mean posted price."""
         value = (market.output * market.price).sum(axis=1)
-        market.cell_price[...] = np.where(made > 0, np.divide(value, made, out=np.zeros_like(made), where=made > 0), market.price.mean(axis=1))
+        market.cell_price[...] = np.where(made > 0, np.divide(value, made, out=np.zeros_like(made), where=made > 0), self.among_living(market, market.price))
         ion = self.chemistries.lithium > 0
         market.mean_cell_price[...] = (value * ion).sum(axis=-1) / np.maximum((made * ion).sum(axis=-1), 1e-12)
+
+    @staticmethod
+    def among_living(market, number: np.ndarray) -> np.ndarray:
+        """Mean over makers in business, (realization, chemistry)."""
+        alive = market.alive[:, :, None]
+        return (number * alive).sum(axis=1) / np.maximum(alive.sum(axis=1), 1.0)
 
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""

@@ -118,7 +118,7 @@ class Mines:
         pace = np.where(target > self.running, 1.0 / self.mining.ramp_time[:, None], 1.0 / self.mining.slowdown_time[:, None])
         self.running += (target - self.running) * pace
         luck = np.maximum(1.0 + self.mining.outage[:, None] * self.outage[:, now], 0.0)
-        market.mine_output[...] = self.running * luck * (1.0 - market.mine_cut) / MONTHS_PER_YEAR
+        market.mine_output[...] = self.running * luck * np.clip(1.0 - market.mine_cut, 0.0, 1.0) / MONTHS_PER_YEAR
 
     def form_expectation(self, market) -> None:
         """Owners smooth the price and pull it towards what they think it must be in the long run."""

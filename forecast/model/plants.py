@@ -63,12 +63,14 @@ class Plants:
             market.committed[...] = self.underway.sum(axis=1)
 
     def open(self, market, now: int) -> None:
-        """Lines that are ready and whose chemistry may be sold start; the others wait."""
+        """Lines that are ready and whose chemistry may be sold start; the others wait, those of failed makers are lost."""
         ready = self.coming[..., now] + self.waiting
-        starts = (self.free | (market.may_sell > 0)) & (market.alive[:, :, None] > 0)
-        market.capacity += np.where(starts, ready, 0.0)
-        self.waiting = np.where(starts, 0.0, ready)
-        self.underway -= np.where(starts, ready, 0.0)
+        alive = market.alive[:, :, None] > 0
+        starts = (self.free | (market.may_sell > 0)) & alive
+        opened = np.where(starts, ready, 0.0)
+        market.capacity += opened
+        self.waiting = np.where(starts | ~alive, 0.0, ready)
+        self.underway = np.where(alive, self.underway - opened, 0.0)
 
     def watch(self, market) -> None:
         """Smooth orders fast and slowly; the difference is growth."""
@@ -130,7 +132,7 @@ class Plants:
             bill = market.line_cost[:, :, new] * (taken * cost[:, None, :]).sum(axis=-1)
             size_paid = self.affordable(market, np.divide(bill, size, out=np.zeros_like(bill), where=size > 0)[..., None], size[..., None])[..., 0]
             taken *= np.divide(size_paid, size, out=np.zeros_like(size), where=size > 0)[..., None]
-            market.capacity -= taken
+            market.capacity -= np.minimum(taken, market.capacity)
             order = np.zeros_like(wanted)
             order[..., new] = size_paid
             self._enter(order, self.chemistries.conversion_time, now)

@@ -85,9 +85,10 @@ class SegmentDemand:
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
         own, self.segments = parameters.demand, parameters.segments
         observed = parameters.observed_until - parameters.first_year + 1
-        self.history = monthly_history(self.segments.history[:, :, ::MONTHS_PER_YEAR][..., :observed])
+        yearly = self.segments.history[:, :, ::MONTHS_PER_YEAR][..., :observed]
+        self.history = monthly_history(yearly)
         self.last_observed = self.history.shape[-1] - 1
-        self.start = self.segments.history[None, :, :, self.last_observed]
+        self.start = yearly[None, :, :, -1]
         scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
         self.ceiling = np.maximum(self.segments.saturation * scale, 1.05 * self.start)
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
@@ -118,7 +119,9 @@ class SegmentDemand:
         """Mean pack price of each segment, smoothed over a year, and the path that the S-curves already contain."""
         sold = market.deliveries.sum(axis=2)
         mean = (sold * market.cell_price[:, None]).sum(axis=-1) / np.maximum(sold.sum(axis=-1), 1e-12)
-        mean = np.where(sold.sum(axis=-1) > 0, mean, market.offer_price.mean(axis=(1, 2))[:, None]) + self.segments.pack_cost[:, now]
+        on_offer = market.offered[:, None, :] * market.offer_price
+        before = on_offer.sum(axis=(1, 2)) / np.maximum(market.offered.sum(axis=-1) * on_offer.shape[1], 1.0)
+        mean = np.where(sold.sum(axis=-1) > 0, mean, before[:, None]) + self.segments.pack_cost[:, now]
         self.price = mean if not self.price.size else self.price + (mean - self.price) / MONTHS_PER_YEAR
         if now <= self.last_observed:
             self.reference = self.price

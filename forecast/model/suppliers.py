@@ -9,6 +9,9 @@ from forecast.model.calendar import MONTHS_PER_YEAR, SUPPLY, on
 from forecast.model.cost import doublings, learned
 
 
+LEAKAGE = 0.01  # share of supply that no export control stops
+
+
 class Component(Block):
     """One bought component: what it costs and how fast its makers can follow orders."""
 
@@ -59,7 +62,7 @@ class Suppliers:
 
     def quote(self, market, orders: np.ndarray) -> None:
         """Post prices, shortage and how much of what each chemistry needs can be had."""
-        capacity = self.capacity * (1.0 - market.component_cut)
+        capacity = self.capacity * np.clip(1.0 - market.component_cut, LEAKAGE, None)
         pressure = np.maximum(orders / capacity, 1.0)
         met = 1.0 / pressure
         self.produced += np.minimum(orders, capacity) / MONTHS_PER_YEAR

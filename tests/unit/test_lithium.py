@@ -61,13 +61,14 @@ def test_the_price_moves_to_what_the_stock_is_worth_within_its_bounds(cover, pri
     np.testing.assert_allclose(np.exp(agent.price), price, rtol=0.03)
 
 
-@pytest.mark.parametrize(("shock", "push"), [(1.0, 0.0), (0.0, 12 * np.log(1.1))])
-def test_shocks_and_pushes_move_the_price_at_once(shock, push):
-    (calm, market), (shaken, _) = stand(noise=np.log(1.1)), stand(noise=np.log(1.1))
+def test_a_shock_moves_the_price_at_once_and_a_scare_over_the_adjustment_time():
+    (calm, market), (shaken, _), (scared, _) = (stand(noise=np.log(1.1), adjustment_time=4) for _ in range(3))
     calm.move_price(market, np.zeros(2))
-    market.price_push[...] = push
-    shaken.move_price(market, np.full(2, shock))
+    shaken.move_price(market, np.ones(2))
     np.testing.assert_allclose(np.exp(shaken.price - calm.price), 1.1)
+    market.price_push[...] = np.log(1.5)
+    scared.move_price(market, np.zeros(2))
+    np.testing.assert_allclose(np.exp(scared.price - calm.price), 1.5**0.25)
 
 
 def test_rising_prices_make_makers_stock():

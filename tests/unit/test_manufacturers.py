@@ -151,11 +151,11 @@ def test_orders_go_to_the_cheaper_and_the_larger():
     np.testing.assert_allclose(odds, 1.05**-elasticity)
 
 
-def test_the_offer_lies_between_the_landed_prices_of_its_makers():
-    _, market = offering()
+def test_the_offer_is_the_mean_landed_price_of_its_makers_by_their_shares():
+    makers, market = offering()
     landed = market.price[:, :2, LFP] * [1.08, 1.0]
-    low, high = landed.min(axis=1), landed.max(axis=1)
-    assert ((market.offer_price[:, EUROPE, LFP] >= low) & (market.offer_price[:, EUROPE, LFP] <= high)).all()
+    expected = (makers.share[:, EUROPE, :2, LFP] * landed).sum(axis=1)
+    np.testing.assert_allclose(market.offer_price[:, EUROPE, LFP], expected)
 
 
 def test_many_equal_makers_count_for_more_than_one():

@@ -128,18 +128,17 @@ def test_a_pioneer_commits_one_first_line():
     assert not plants.wanted(market, 8)[:, SALT, SODIUM].any()
 
 
-def test_makers_in_need_of_lines_want_more_the_faster_orders_grow_and_less_at_a_loss():
-    wanted = []
-    for growth, margin in ((1.0, 0.1), (1.03, 0.1), (1.03, -0.3)):
-        plants, market = stand(investment={"fastest_growth": 100})
+def test_makers_want_lines_for_the_growth_they_expect_and_fewer_at_a_loss():
+    wanted = {}
+    for extrapolation, margin in ((0, 0.1), (1, 0.1), (1, -0.3)):
+        plants, market = stand(investment={"fastest_growth": 100, "extrapolation": extrapolation, "nerve": 0.15})
         market.margin[...] = margin
         for month in range(24):
-            market.wanted[:, MAKER, LFP] = 5 * growth**month
+            market.wanted[:, MAKER, LFP] = 5 * 1.03**month
             plants.watch(market)
-        wanted.append(plants.wanted(market, 24)[:, MAKER, LFP])
-    assert (wanted[0] < wanted[1]).all()
-    assert (wanted[2] < wanted[1]).all()
-    assert (wanted[2] > 0).all()
+        wanted[extrapolation, margin] = plants.wanted(market, 24)[:, MAKER, LFP]
+    assert (wanted[1, 0.1] > wanted[0, 0.1]).all()
+    np.testing.assert_allclose(wanted[1, -0.3], wanted[1, 0.1] * np.exp(-2))
 
 
 def test_orders_that_grow_steadily_are_seen_to_grow_at_that_rate():

@@ -386,8 +386,8 @@ def test_the_reference_rows_name_unit_meaning_prior_and_bounds():
     assert rows["lithium.noise"][1:] == (
         "1",
         "Standard deviation of the monthly shock to the logarithm of price",
-        "0.04",
-        "lognormal(0.04, 0.3)",
+        "0.05",
+        "lognormal(0.05, 0.3)",
         "at least 0",
         "assumption: sentiment and policy news",
     )

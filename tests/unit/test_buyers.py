@@ -1,0 +1,130 @@
+"""Buyers weigh cost and virtues, wait for new things to be designed in, and wear batteries out."""
+
+import numpy as np
+import pytest
+
+from forecast.ensemble.design import draw
+from forecast.model.buyers import AGE_CLASSES, SAMPLES, Shoppers
+from tests.play import blackboard
+from tests.small_world import lively_world
+
+CARS, STORAGE = range(2)
+LFP, NMC, SODIUM = range(3)
+
+
+def stand(**differences):
+    """Shoppers who have looked at a market where everything costs 100 and is on offer."""
+    drawn = draw(lively_world(**differences), 1, np.arange(2))
+    shoppers, market = Shoppers(drawn, 1, np.arange(2)), blackboard(drawn)
+    market.offer_price[...] = 100
+    market.specific_energy[...] = 150
+    market.offered[...] = 1
+    shoppers.utility(market, 0)
+    return shoppers, market
+
+
+def change(shoppers, market, column, step, place=...):
+    """What a step in one column of the market does to utility."""
+    before = shoppers.utility(market, 0)[0]
+    getattr(market, column)[place] += step
+    return shoppers.utility(market, 0)[0] - before
+
+
+def test_a_dearer_offer_is_liked_less_and_a_subsidy_makes_up_for_it():
+    shoppers, market = stand()
+    assert (change(shoppers, market, "offer_price", 50) < 0).all()
+    cheap, dear = stand(), stand()
+    dear[1].offer_price[...] += 20
+    dear[1].subsidy[...] += 20
+    np.testing.assert_allclose(dear[0].utility(dear[1], 0)[0], cheap[0].utility(cheap[1], 0)[0])
+
+
+def test_an_alarm_frightens_by_the_taste_for_safety():
+    shoppers, market = stand(segments={"cars": {"safety": 0.5}, "storage": {"safety": 0.8}})
+    felt = change(shoppers, market, "alarm", 1, (slice(None), NMC))
+    np.testing.assert_allclose(felt[:, CARS, :, NMC], -0.5)
+    np.testing.assert_allclose(felt[:, STORAGE, :, NMC], -0.8)
+    assert not felt[..., LFP].any()
+
+
+def test_those_who_are_like_their_peers_and_tired_of_waiting_say_so():
+    shoppers, market = stand(buyers={"patience": 2}, segments={"cars": {"imitation": 1.5}})
+    before = shoppers.utility(market, 0)[0]
+    shoppers.peers[..., LFP] += 0.2
+    shoppers.waiting[..., NMC] *= 0.5
+    felt = shoppers.utility(market, 0)[0] - before
+    np.testing.assert_allclose(felt[:, CARS, :, LFP], 0.3)
+    np.testing.assert_allclose(felt[:, CARS, :, NMC], 2 * np.log(0.5))
+
+
+@pytest.mark.parametrize(("cycles", "life"), [(400, 4), (4000, 10), (1e6, 10)])
+def test_a_battery_lives_until_its_cycles_years_or_use_are_over(cycles, life):
+    shoppers, _ = stand(
+        chemistries={"lfp": {"cycle_life": cycles, "calendar_life": 12}}, segments={"cars": {"cycles_per_year": 100, "service_life": 10}}
+    )
+    np.testing.assert_allclose(shoppers.life[:, CARS, LFP], life)
+
+
+def test_a_battery_that_must_be_replaced_costs_more_to_own():
+    long, short = (stand(chemistries={"lfp": {"cycle_life": cycles}})[0].cost for cycles in (4000, 600))
+    assert (short[:, :, :, LFP] > 1.2 * long[:, :, :, LFP]).all()
+    np.testing.assert_allclose(short[..., NMC], long[..., NMC])
+
+
+def test_a_new_chemistry_is_designed_in_from_its_first_samples_and_spreads_over_products():
+    shoppers, market = stand(segments={"cars": {"design_in": 6, "acceptance_time": 12}})
+    opened = []
+    for month in range(40):
+        market.programme_stage[:, 0, SODIUM] = SAMPLES if month >= 10 else SAMPLES - 1
+        shoppers.admit(market, month)
+        opened.append(shoppers.admission[0, CARS, 0].copy())
+    opened = np.array(opened)
+    np.testing.assert_allclose(opened[:, [LFP, NMC]], 1)
+    assert not opened[:17, SODIUM].any()
+    np.testing.assert_allclose(opened[10 + 6 + 12, SODIUM], 1 - 1 / np.e)
+
+
+def test_what_nobody_offers_or_the_law_forbids_is_not_admitted():
+    shoppers, market = stand()
+    market.offered[:, NMC] = 0
+    market.barred[..., LFP] = 0.3
+    shoppers.admit(market, 0)
+    np.testing.assert_allclose(shoppers.admission[..., LFP], 0.7)
+    assert not shoppers.admission[..., NMC].any()
+
+
+def test_half_of_the_buyers_need_more_than_the_median_requirement():
+    shoppers, market = stand(segments={"cars": {"minimum_specific_energy": 150, "requirement_spread": 0.2}})
+    shoppers.admit(market, 0)
+    shoppers.energy = np.full((2, 3), 150.0)
+    limit = shoppers.limit(market, 0)[:, CARS, :, 0]
+    np.testing.assert_allclose(limit, 0, atol=1e-12)
+    shoppers.energy = np.full((2, 3), 150.0 * np.exp(0.2))
+    np.testing.assert_allclose(shoppers.limit(market, 0)[:, CARS, :, 0], 1)
+
+
+def test_batteries_retire_after_their_life_on_average_spread_by_a_quarter():
+    shoppers, market = stand(segments={"storage": {"service_life": 10}}, chemistries={"lfp": {"calendar_life": 30, "cycle_life": 1e5}})
+    shoppers.ages[...] = 0
+    market.deliveries[:, STORAGE, 0, LFP] = 1
+    gone = []
+    for _ in range(480):
+        shoppers.retire(market)
+        gone.append(market.retirements[0, STORAGE, 0, LFP])
+        market.deliveries[...] = 0
+    gone, years = np.array(gone), np.arange(480) / 12
+    mean = (gone * years).sum()
+    assert gone.sum() == pytest.approx(1)
+    assert mean == pytest.approx(10, rel=0.02)
+    assert np.sqrt((gone * (years - mean) ** 2).sum()) == pytest.approx(10 / np.sqrt(AGE_CLASSES), rel=0.1)
+
+
+def test_orders_are_demand_and_what_waits_divided_by_wishes_and_a_month_without_shoppers_repeats_the_last():
+    shoppers, market = stand()
+    market.demand[...] = 3
+    shoppers.backlog[..., LFP] = 1
+    wish = np.zeros(shoppers.shape)
+    wish[..., LFP], wish[..., NMC] = 3, 1
+    for wishes in (wish, wish * 0):
+        shoppers.place_orders(market, wishes)
+        np.testing.assert_allclose(market.orders[..., :2] / [3, 1], 1)
