@@ -62,6 +62,9 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
         due=np.zeros((worlds, buyers), np.int16),
         owned=np.full((worlds, buyers), choice.NOTHING),
         pick=np.full((worlds, buyers), choice.NOTHING),
+        visitor=np.zeros((worlds, buyers), np.int32),
+        chosen=np.full((worlds, buyers), choice.NOTHING),
+        until=np.zeros((worlds, cells + 1), np.int64),
         shares=shares,
         opening_life=opening_life * (0.5 + rng.random((worlds, cells))),
         left=rng.random(buyers),
@@ -92,7 +95,7 @@ def shopping(crowd, month):
     rest = (wide(c.slope), c.habit, wide(c.limit), wide(c.admission), c.key, wish)
 
     def act():
-        choice.shop(month, c.due, c.owned, c.pick, profile, c.start, c.cell_key, base, *rest)
+        choice.shop(month, c.due, c.owned, c.visitor, c.chosen, c.until, profile, c.start, c.cell_key, base, *rest)
         return wish
 
     return act
@@ -102,9 +105,11 @@ def shop(crowd, month):
     """Let those who are due choose."""
     crowd.pick[...] = choice.NOTHING
     crowd.wish[...] = shopping(crowd, month)()[..., : crowd.wish.shape[-1]]
+    for world, visitors in enumerate(crowd.until[:, -1]):
+        crowd.pick[world, crowd.visitor[world, :visitors]] = crowd.chosen[world, :visitors]
 
 
 def take_home(crowd, month):
     """Hand over what was delivered."""
     c = crowd
-    choice.take_home(month, c.due, c.owned, c.pick, c.start, c.cell_key, c.fill, c.life, c.life_factor, c.key)
+    choice.take_home(month, c.due, c.owned, c.visitor, c.chosen, c.until, c.start, c.cell_key, c.fill, c.life, c.life_factor, c.key)

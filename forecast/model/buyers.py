@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
-from forecast.model.calendar import MONTHS_PER_YEAR, RETIRE, SHOP, TAKE_HOME, month, on
+from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, RETIRE, SHOP, TAKE_HOME, month, on
 from forecast.model.cost import annuity
 from forecast.streams import keys, normal, uniform
 
@@ -64,6 +64,8 @@ class Shoppers:
         self.due = np.zeros((worlds, total), np.int16)
         self.owned = np.full((worlds, total), self.kernels.NOTHING)
         self.pick = np.full((worlds, total), self.kernels.NOTHING)
+        self.visitor = np.zeros((worlds, total), np.int32)
+        self.until = np.zeros((worlds, len(cells) + 1), np.int64)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
         self.kernels.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
@@ -115,7 +117,9 @@ class Shoppers:
             now,
             self.due,
             self.owned,
+            self.visitor,
             self.pick,
+            self.until,
             self.profile,
             self.start,
             self.cell_key,
@@ -195,7 +199,8 @@ class Shoppers:
         ]
         limit = np.stack(np.broadcast_arrays(*met), axis=3) / self.segments.requirement_spread[:, :, None, None, None]
         limit = np.broadcast_to(limit, (*self.shape[:3], len(REQUIREMENTS), self.shape[3]))
-        market.application_alignment[...] = self.admission * normal_share(limit).prod(axis=3)
+        if now % QUARTER == 0:
+            market.application_alignment[...] = self.admission * normal_share(limit).prod(axis=3)
         return limit
 
     def place_orders(self, market, wish: np.ndarray) -> None:
@@ -214,7 +219,20 @@ class Shoppers:
         regions = self.shape[2]
         fill = np.repeat(market.fill, regions, axis=1)
         life = np.repeat(self.life * MONTHS_PER_YEAR, regions, axis=1)
-        self.kernels.take_home(now, self.due, self.owned, self.pick, self.start, self.cell_key, f32(fill), f32(life), self.life_factor, self.key)
+        self.kernels.take_home(
+            now,
+            self.due,
+            self.owned,
+            self.visitor,
+            self.pick,
+            self.until,
+            self.start,
+            self.cell_key,
+            f32(fill),
+            f32(life),
+            self.life_factor,
+            self.key,
+        )
         self.waiting += (np.clip(market.fill, LEAST_HOPE, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
         placed = market.orders.sum(axis=2)
         wanted = placed / self.waiting ** self.own.patience[:, None, None]

@@ -82,13 +82,15 @@ def padded(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shop(month, due, owned, pick, profile, start, cell_key, base, slope, habit, limit, admission, key, wish):
+def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base, slope, habit, limit, admission, key, wish):
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
     due        (realization, buyer) int16            month in which the battery falls due
     owned      (realization, buyer) int8             chemistry in use
-    pick       (realization, buyer) int8             written: chemistry chosen now, -1 none
+    visitor    (realization, buyer) int32            written: who chose this month, in the order of cells
+    pick       (realization, buyer) int8             written: chemistry each visitor chose, -1 none
+    until      (realization, cell + 1) int64         written: visitors of a cell end here, those of the next begin
     profile    (buyer, taste + requirement + 1) f32  tastes and requirements (standard normal), openness (uniform)
     start      (cell + 1,) int64                     first buyer of each cell
     cell_key   (cell,) uint64                        luck of each cell, by name
@@ -110,6 +112,7 @@ def shop(month, due, owned, pick, profile, start, cell_key, base, slope, habit, 
     utility, allowed, reached = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
     for c in range(cells):
         for r in range(worlds):
+            place = until[r, c]
             buyer = _next_due(month, due, r, start[c], start[c + 1])
             while buyer < start[c + 1]:
                 for k in range(width):
@@ -149,12 +152,15 @@ def shop(month, due, owned, pick, profile, start, cell_key, base, slope, habit, 
                         wish[r, c, k] += allowed[k] * each
                         passed += 1 if reached[k] <= mark else 0
                     chosen = np.int8(min(passed, width - 1))
-                pick[r, buyer] = chosen
+                visitor[r, place] = buyer
+                pick[r, place] = chosen
+                place += 1
                 buyer = _next_due(month, due, r, buyer + 1, start[c + 1])
+            until[r, c + 1] = place
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def take_home(month, due, owned, pick, start, cell_key, fill, life, life_factor, key):
+def take_home(month, due, owned, visitor, pick, until, start, cell_key, fill, life, life_factor, key):
     """Hand over what was delivered and set the month in which each battery falls due; the others come back next month.
 
     fill         (realization, cell, chemistry) f32  share of orders delivered
@@ -167,10 +173,10 @@ def take_home(month, due, owned, pick, start, cell_key, fill, life, life_factor,
     occasion = np.uint64(2 * month + 1)
     for c in range(cells):
         for r in range(worlds):
-            buyer = _next_due(month, due, r, start[c], start[c + 1])
-            while buyer < start[c + 1]:
+            for place in range(until[r, c], until[r, c + 1]):
+                buyer = visitor[r, place]
                 when = month + 1
-                chosen = pick[r, buyer]
+                chosen = pick[r, place]
                 if chosen >= 0:
                     luck = _luck(key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER), occasion)
                     if luck < fill[r, c, chosen]:
@@ -179,7 +185,6 @@ def take_home(month, due, owned, pick, start, cell_key, fill, life, life_factor,
                         wait = life[r, c, chosen] * life_factor[min(np.int64(rank * steps), steps - 1)]
                         when = month + max(np.int64(1), np.int64(wait))
                 due[r, buyer] = min(when, LATEST)
-                buyer = _next_due(month, due, r, buyer + 1, start[c + 1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

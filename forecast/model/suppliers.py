@@ -8,7 +8,6 @@ from forecast.declare import Block, Lognormal, Quantity, parameter, setting
 from forecast.model.calendar import MONTHS_PER_YEAR, SUPPLY, on
 from forecast.model.cost import doublings, learned
 
-
 LEAKAGE = 0.01  # share of supply that no export control stops
 
 
