@@ -8,6 +8,7 @@ The mixing is SplitMix64's finalizer (Steele, Lea & Flood 2014, doi:10.1145/2660
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -51,3 +52,9 @@ def normal(seed: int, name: str, realizations: np.ndarray, *shape: int) -> np.nd
     from scipy.special import ndtri
 
     return ndtri(uniform(seed, name, realizations, *shape))
+
+
+def each(draw: Callable[..., np.ndarray], seed: int, names: Sequence[str], realizations: np.ndarray, *shape: int) -> np.ndarray:
+    """Numbers of ``draw`` (uniform or normal) for every name, (realization, *shape, name); there may be no name at all."""
+    dealt = [draw(seed, name, realizations, *shape) for name in names]
+    return np.stack(dealt, axis=-1) if dealt else np.zeros((len(realizations), *shape, 0))

@@ -33,7 +33,10 @@ FLOORS = {
 # Inside `model`: (c) may use all below, an agent (b) no other agent, and what all may read (a) only its like.
 LEVELS = {
     "c": ("world",),
-    "b": ("buyers", "lithium", "manufacturers", "minerals", "mines", "plants", "policy", "programmes", "recycling", "segments", "suppliers"),
+    "b": (
+        *("buyers", "lithium", "manufacturers", "minerals", "mines", "plants", "policy", "programmes", "recycling"),
+        *("segments", "suppliers"),
+    ),
     "a": ("calendar", "chemistry", "choice", "cost", "geography", "market", "rationing"),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -6,7 +6,7 @@ import numpy as np
 
 from forecast.declare import Block, Quantity, parameter, setting
 from forecast.model.calendar import EXTRACT, MONTHS_PER_YEAR, month, on
-from forecast.streams import normal
+from forecast.streams import each, normal
 
 
 class Mineral(Block):
@@ -28,7 +28,7 @@ class Minerals:
         self.mean, self.reversion = np.log(own.mean_price), own.reversion / MONTHS_PER_YEAR
         self.price = np.log(own.opening_price)
         common = normal(seed, "minerals", realizations, parameters.months)[..., None]
-        single = np.stack([normal(seed, f"mineral {name}", realizations, parameters.months) for name in own.names], axis=-1)
+        single = each(normal, seed, [f"mineral {name}" for name in own.names], realizations, parameters.months)
         load = own.common[:, None, :]
         step = own.volatility[:, None, :] / np.sqrt(MONTHS_PER_YEAR)
         self.shock = step * (np.sqrt(load) * common + np.sqrt(1.0 - load) * single)

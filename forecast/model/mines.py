@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting
 from forecast.model.calendar import COMMIT, MINE, MONTHS_PER_YEAR, QUARTER, is_quarter_end, month, on
-from forecast.streams import normal, uniform
+from forecast.streams import each, normal, uniform
 
 MARGIN = 0.9  # share of running capacity below the marginal cost; the dearest tenth has other reasons to run
 RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(5)
@@ -70,8 +70,8 @@ class Mines:
         self.under_construction = np.zeros((*self.capacity.shape, parameters.months + 1))
         self.underway = np.zeros_like(self.capacity)
         self._continue_building(own)
-        self.outage = np.stack([normal(seed, f"outage {name}", realizations, parameters.months) for name in own.names], axis=-1)
-        self.resolve = np.stack([uniform(seed, f"commit {name}", realizations, parameters.months // QUARTER + 1) for name in own.names], axis=-1)
+        self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)
+        self.resolve = each(uniform, seed, [f"commit {name}" for name in own.names], realizations, parameters.months // QUARTER + 1)
 
     def _continue_building(self, own) -> None:
         """What was under construction at the start comes half a lead time later."""

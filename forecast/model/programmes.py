@@ -6,7 +6,7 @@ import numpy as np
 
 from forecast.declare import Block, Lognormal, Path, Quantity, parameter, path, table
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
-from forecast.streams import uniform
+from forecast.streams import each, uniform
 
 STAGES = ("laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial")
 COMMERCIAL = len(STAGES) - 1
@@ -52,10 +52,9 @@ class Programmes:
         self.effort = np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns])
         self.stage = np.full(self.since.shape, NONE)
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
-        self.luck = np.stack(
-            [np.stack([uniform(seed, f"programme {maker} {name}", realizations, parameters.months) for name in self.own.names], axis=-1) for maker in self.makers],
-            axis=-2,
-        )
+        pairs = [f"programme {maker} {name}" for maker in self.makers for name in self.own.names]
+        luck = each(uniform, seed, pairs, realizations, parameters.months)
+        self.luck = luck.reshape(*luck.shape[:2], len(self.makers), len(self.own.names))
 
     def run(self, env, market):
         """Begin what was observed, start what looks ripe, pass what luck and money allow."""
@@ -80,8 +79,8 @@ class Programmes:
         return np.maximum(self.stage, 0).max(axis=1) / COMMERCIAL
 
     def open_to(self) -> np.ndarray:
-        """Whether what it builds on is known well enough, (realization, programme)."""
-        known = np.zeros((self.stage.shape[0], len(self.chemistries)))
+        """Whether what it builds on is known well enough, (realization, programme); what needs no programme is known."""
+        known = np.ones((self.stage.shape[0], len(self.chemistries)))
         known[:, self.columns] = self.known()
         asked = self.own.knowledge_from
         return (known[:, None, :] >= asked - 1e-9).all(axis=-1)

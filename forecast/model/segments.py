@@ -6,7 +6,7 @@ import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, parameter, path, paths, setting, table
 from forecast.model.calendar import MONTHS_PER_YEAR, WANT, month, on
-from forecast.streams import normal
+from forecast.streams import each, normal
 
 
 class Segment(Block):
@@ -93,7 +93,7 @@ class SegmentDemand:
         self.ceiling = np.maximum(self.segments.saturation * scale, 1.05 * self.start)
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
         self.price = self.reference = np.zeros(0)
-        self.luck = np.stack([normal(seed, f"demand {name}", realizations, parameters.months) for name in self.segments.names], axis=-1)
+        self.luck = each(normal, seed, [f"demand {name}" for name in self.segments.names], realizations, parameters.months)
         self.memory = np.exp(-1.0 / (own.persistence * MONTHS_PER_YEAR))[:, None]
         self.noise = own.noise[:, None]
         self.surprise = np.zeros((len(realizations), len(self.segments.names)))

@@ -286,7 +286,7 @@ def test_what_a_scenario_must_not_say(folder, text, told):
         ("a: !!python/object:os.system x", "odd.yaml:1 tags are not allowed"),
         ("a: 1\n---\nb: 2", "odd.yaml:2 a second document"),
         ("a: " + "[" * 10_000, "odd.yaml:1 nested deeper"),
-        ("a: [1", "odd.yaml:1 not YAML"),
+        ("a: [1", "odd.yaml:2 not YAML"),
         ("\ta: 1", "odd.yaml:1 not YAML"),
         ("a: \x00", "odd.yaml: not YAML"),
         ('a: "\\e[31m"', "odd.yaml:1 control characters"),
