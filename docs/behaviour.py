@@ -584,8 +584,9 @@ def no_dual_track(runs: dict[str, Run]) -> Found:
 def shock(runs: dict[str, Run]) -> Found:
     """The supply shock hits the chemistries that need what is short.
 
-    Rule: in the years of the shock every chemistry on sale that needs the input becomes dearer by more than two
-    standard errors, and each by more than any that does not.
+    Rule: in the years of the shock every chemistry on sale that needs the input under export control becomes dearer by
+    more than two standard errors, and each by more than any that does not. Lithium, whose mines stand still for a part
+    of these years, is named where it is needed, but its price is free to fall again within them, so it does not decide.
     """
     a, b = runs["supply_shock"], runs["baseline"]
     events = own_events(a, b)
@@ -601,7 +602,7 @@ def shock(runs: dict[str, Run]) -> Found:
         needs += ["lithium"] if lithium_short and chemistry.lithium.value > 0 else []
         of = lambda run, name=name: np.log(run.yearly("cell_price").sel(chemistry=name, year=slice(first, last)).mean("year"))  # noqa: E731
         rise = paired(a, b, of)
-        (hit if needs else spared).append(rise)
+        (hit if set(needs) & inputs else spared).append(rise)
         rows.append((label(name), ", ".join(needs) or "nothing that is short", effect(rise, "%", 100)))
     holds = bool(hit) and all(sure(rise, 1) for rise in hit)
     holds &= max((rise.mean() for rise in spared), default=-np.inf) < min((rise.mean() for rise in hit), default=-np.inf)
@@ -813,6 +814,8 @@ def write(outputs: Path, page: Path = PAGE) -> str:
         verdict, body = judged(each, runs, page)
         verdicts.append((each.title, verdict))
         sections.setdefault(each.section, []).append(f"### {each.title}\n\n{each.rule}\n\n**{verdict.capitalize()}.**\n\n{body}")
+    overview = plots.overview(runs["baseline"].results, observed_past())
+    save(overview, page.parent / "pictures" / "overview.png")
     parts = [front(runs, missing, verdicts)]
     for section, texts in sections.items():
         parts += [f"## {section}", *texts]
