@@ -68,6 +68,9 @@ def _only(rows: list[dict[str, Any]], **wanted: str | None) -> list[dict[str, An
 @click.argument("folders", nargs=-1, required=True, type=RESULTS, metavar="A B...")
 @click.option("--output", "--netcdf", "output", type=click.Path(path_type=Path), help="Also write the comparison as netCDF.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Also draw the scenarios in one picture (.png, .svg, .pdf).")
+@click.option("--segment", help="Only this segment in the table; `all` for all together.")
+@click.option("--chemistry", help="Only this chemistry in the table.")
+@click.option("--all", "show_all", is_flag=True, help="Also rows whose interval of A - B holds zero.")
 @click.option("--unpaired", is_flag=True, help="For runs whose realizations do not share their luck.")
 @click.option("--fail-if-different", is_flag=True, help="Exit 1 if any interval of A - B leaves out zero.")
 @click.option("--fail-unless-different", is_flag=True, help="Exit 1 if every interval of A - B holds zero.")
@@ -77,6 +80,9 @@ def compare(
     folders: tuple[Path, ...],
     output: Path | None,
     picture: Path | None,
+    segment: str | None,
+    chemistry: str | None,
+    show_all: bool,
     unpaired: bool,
     fail_if_different: bool,
     fail_unless_different: bool,
@@ -84,6 +90,8 @@ def compare(
     as_json: bool,
 ) -> int:
     """Set A against each of the others, realization by realization: A - B with intervals, and chances.
+
+    The table shows every fifth year and what surely differs; the netCDF file has it all.
 
     \b
     forecast compare outputs/lithium_surge outputs/baseline
@@ -98,15 +106,18 @@ def compare(
         raise click.UsageError("compare needs at least two folders of results")
     named = {name: open_results(folder) for name, folder in zip(_names(folders), folders, strict=True)}
     found = compare_all(named, unpaired)
-    tables = {name: rows(comparison) for name, comparison in found.items()}
+    tables = {name: _only(rows(comparison), segment=segment, chemistry=chemistry) for name, comparison in found.items()}
     if as_json:
         write_json({"a": next(iter(named)), "b": tables})
     else:
         for name, table in tables.items():
             click.echo(f"{next(iter(named))} minus {name}")
+            told = [row for row in table if show_all or _sure(row)]
             for kind in ("measure", "milestone"):
                 click.echo()
-                write_table([row for row in table if kind in row])
+                write_table([row for row in told if kind in row])
+            if len(told) < len(table):
+                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by nothing sure; --all shows them")
     if output is not None:
         for name, comparison in found.items():
             write_netcdf(comparison, output if len(found) == 1 else output.with_name(f"{output.stem}-{name}{output.suffix}"))
@@ -117,6 +128,12 @@ def compare(
         save(scenario_comparison(named), picture)
     different = any(differs(comparison, float(level)) for comparison in found.values())
     return NOT_SO if (different and fail_if_different) or (fail_unless_different and not different) else 0
+
+
+def _sure(row: dict[str, Any]) -> bool:
+    """Whether the interval of a row leaves out zero, or one scenario alone reaches the milestone in some realizations."""
+    alone = any(row.get(outcome) for outcome in ("only_a", "only_b"))
+    return alone or any(row[end] is not None and row[end] * sign > 0 for end, sign in (("low", 1), ("high", -1)))
 
 
 def _names(folders: tuple[Path, ...]) -> list[str]:

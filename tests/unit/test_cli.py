@@ -298,3 +298,18 @@ def test_the_progress_bar_is_on_stderr_and_only_where_there_is_progress(capsys):
     assert shown.out == ""
     assert "baseline [x]" in shown.err
     assert "7/7" in shown.err
+
+
+def test_a_comparison_tells_what_surely_differs_and_counts_the_rest(folder, tmp_path, monkeypatch, capsys):
+    sure = {"measure": "share_of_sales", "year": 2030, "segment": "grid", "chemistry": "lfp", "low": 0.01, "median": 0.02, "high": 0.03}
+    unsure = sure | {"chemistry": "nmc", "low": -0.01}
+    other = tmp_path / "other"
+    other.symlink_to(folder)
+    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: None})
+    monkeypatch.setattr(comparing, "rows", lambda found: [sure, unsure])
+    monkeypatch.setattr(comparing, "differs", lambda found, level: True)
+    assert cli.status(["compare", str(folder), str(other)]) == 0
+    told = capsys.readouterr().out
+    assert "lfp" in told and "nmc" not in told and "1 of 2 rows" in told
+    assert cli.status(["compare", str(folder), str(other), "--all"]) == 0
+    assert "nmc" in capsys.readouterr().out
