@@ -133,7 +133,7 @@ def compare(
 def _sure(row: dict[str, Any]) -> bool:
     """Whether the interval of a row leaves out zero, or one scenario alone reaches the milestone in some realizations."""
     alone = any(row.get(outcome) for outcome in ("only_a", "only_b"))
-    return alone or any(row[end] is not None and row[end] * sign > 0 for end, sign in (("low", 1), ("high", -1)))
+    return alone or any((row.get(end) or 0) * sign > 0 for end, sign in (("low", 1), ("high", -1)))
 
 
 def _names(folders: tuple[Path, ...]) -> list[str]:
