@@ -43,7 +43,7 @@ LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
 
 # The model has no other input than its parameters and its seed: no file, clock, screen, environment or global luck.
 NOT_IN_MODEL = {
-    *("xarray", "pandas", "zarr", "h5netcdf", "netCDF4", "matplotlib", "ruamel", "pint", "click", "rich", "rich_click"),
+    *("xarray", "pandas", "zarr", "h5netcdf", "netCDF4", "matplotlib", "yaml", "ruamel", "pint", "click", "rich", "rich_click"),
     *("pathlib", "os", "io", "shutil", "tempfile", "glob", "json", "csv", "logging", "time", "datetime", "random"),
 }
 FILE_CALLS = {
@@ -54,6 +54,8 @@ FILE_CALLS = {
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:root|home|Users|work|opt)\b|\.\./shared|file://|(?<!emit-)index-url")
 TEXT_FILES = {".py", ".cfg", ".toml", ".md", ".txt", ".yaml", ".yml", ".csv", ".cff", ".html", ".in", ""}
 NOT_OURS = {"outputs", "build", "dist", "_build", "__pycache__"}
+
+DISTRIBUTED_AS = {"yaml": "pyyaml"}  # where a package is not installed under the name it is imported by
 
 DECLARATIONS = {"parameter": 3, "path": 3, "table": 3, "paths": 3, "blocks": 1, "setting": 1}
 SAYS = ("unit", "meaning", "source")
@@ -224,7 +226,8 @@ def every_import_is_required(root: Path) -> Iterator[str]:
     for name, file, tree in sources(root):
         for line, dotted in imported(tree, name):
             package = dotted.split(".")[0]
-            if package not in sys.stdlib_module_names | {"forecast", "__future__"} and package.lower() not in named:
+            asked = DISTRIBUTED_AS.get(package, package.lower())
+            if package not in sys.stdlib_module_names | {"forecast", "__future__"} and asked not in named:
                 yield f"{file.relative_to(root)}:{line}: setup.cfg does not require {package}"
 
 
