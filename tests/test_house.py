@@ -282,7 +282,7 @@ VIOLATIONS = {
     "a number without a source": (every_declared_number_says_what_it_is, "forecast/model/mines.py", "x = parameter('kg', 'm', source=' ')"),
     "a path without a meaning": (every_declared_number_says_what_it_is, "forecast/model/mines.py", "x = path('kg')"),
     "a folder that no wheel holds": (every_package_is_installed, "forecast/history/old/x.py", ""),
-    "an import that setup.cfg does not know": (every_import_is_required, "forecast/scenario.py", "import yaml"),
+    "an import that setup.cfg does not know": (every_import_is_required, "forecast/scenario.py", "import tomlkit"),
     "scenarios that no wheel holds": (every_package_is_installed, "scenarios/more/x.yaml", ""),
 }
 
