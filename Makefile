@@ -99,7 +99,7 @@ $(VENV)/run.stamp: requirements/run.txt | $(PYTHON)
 
 $(PACKAGE): setup.cfg pyproject.toml $(VENV)/run.stamp
 	$(call say,install,battery-forecast)
-	@$(PIP) --no-build-isolation --no-deps --editable .
+	@PYTHONWARNINGS=ignore $(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(TOOLS): requirements/test.txt $(PACKAGE)
