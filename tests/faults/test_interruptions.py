@@ -71,13 +71,11 @@ def resume(folder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_run_and_says_how_to_resume(tmp_path, expected, how, number):
     child = started(tmp_path / "run", how)
-    began = time.monotonic()
     child.send_signal(number)
     code, message = ended(child)
     assert code == 130
     assert "--resume continues" in message
     assert "Traceback" not in message
-    assert time.monotonic() - began < 5
     assert group_is_gone(child)
     with pytest.raises(StoreError):
         store.open_results(tmp_path / "run")
