@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,6 @@ def run(
                 return earlier
             done = _begin(plan, folder, partial, resume, force)
             computed = plan.realizations - sum(_size(plan, block) for block in done)
-            threading.Thread(target=import_module, args=("xarray",), daemon=True).start()  # a second's work, done while others compute
             chosen = engine or _engine(plan, workers, len(plan.blocks) - len(done))
             _compute(chosen, Work(partial, plan, simulate), plan, done, progress)
             return _complete(plan, folder, partial, finish, began, computed)
