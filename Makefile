@@ -7,6 +7,8 @@ REALIZATIONS ?= 100
 SEED         ?= 1
 WORKERS      ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 TESTS        ?= tests
+MEMBERS      ?= 400
+TRIALS       ?= 40
 
 PYTHON    := $(VENV)/bin/python
 PIP       := $(PYTHON) -m pip install --quiet --disable-pip-version-check
@@ -19,14 +21,15 @@ OTHERS    := $(filter-out baseline,$(SCENARIOS))
 
 # What the numbers of a run depend on, and what its pictures depend on besides.
 ENGINE   := $(filter-out forecast/__main__.py,$(wildcard forecast/*.py)) \
-            $(wildcard forecast/model/*.py forecast/ensemble/*.py forecast/scenario/*.py forecast/assess/*.py forecast/history/*.* scenarios/world/*.yaml)
+            $(wildcard forecast/model/*.py forecast/ensemble/*.py forecast/scenario/*.py forecast/assess/*.py forecast/history/*.* scenarios/world/*.yaml scenarios/*.nc)
 PICTURES := $(wildcard forecast/report/*.*)
 
 say = @printf '%-11s %s\n' '$(1)' '$(2)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help forecast scenarios compare test check bench cf-check docs reference behaviour baseline-numbers lock clean FORCE
+.PHONY: help forecast scenarios compare test check bench cf-check docs reference behaviour calibrate calibration-check hindcast track-record \
+        baseline-numbers lock clean FORCE
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -72,6 +75,23 @@ docs: $(VENV)/docs.stamp docs/scenario-reference.md ## build the pages in docs/_
 
 behaviour: $(TOOLS) $(SCENARIOS:%=$(OUTPUTS)/%) ## rewrite docs/behaviour.md and its pictures from the runs
 	@$(PYTHON) docs/behaviour.py $(OUTPUTS)
+
+calibrate: $(PACKAGE) ## learn the parameters of the baseline from the years to 2024 again: scenarios/posterior-2024.nc (minutes)
+	@$(FORECAST) calibrate baseline --set prior= --until 2024 --output scenarios/posterior-2024.nc --workers $(WORKERS) --force
+
+calibration-check: $(OUTPUTS)/calibration-check.nc ## calibrate pasts that the model makes up: is the truth found again? (minutes)
+
+$(OUTPUTS)/calibration-check.nc: $(filter-out scenarios/%.nc,$(ENGINE)) scenarios/baseline.yaml $(PACKAGE)
+	@mkdir -p $(@D)
+	@$(FORECAST) calibrate baseline --set prior= --until 2024 --check $(TRIALS) --output $@ --workers $(WORKERS)
+
+hindcast: $(OUTPUTS)/hindcast/scores.json ## the track record: forecasts from 2018-23, scored, in outputs/hindcast (minutes)
+
+$(OUTPUTS)/hindcast/scores.json: $(filter-out scenarios/%.nc,$(ENGINE)) scenarios/baseline.yaml $(PACKAGE)
+	@$(FORECAST) hindcast baseline --set prior= --members $(MEMBERS) --output $(@D) --workers $(WORKERS) --force
+
+track-record: $(TOOLS) hindcast calibration-check ## rewrite docs/track-record.md and its pictures
+	@$(PYTHON) docs/track_record.py $(OUTPUTS)
 
 baseline-numbers: $(TOOLS) ## store new numbers for the regression tests; say why in CHANGELOG.md, Results changed
 	@$(PYTHON) -m pytest -q tests/regression --store-baseline

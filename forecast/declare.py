@@ -34,6 +34,11 @@ class Prior:
         """The median, used where one number must stand for the prior."""
         return float(FAMILIES[self.family].centre(*self.arguments))
 
+    @property
+    def text(self) -> str:
+        """Family and arguments for tables: "lognormal(9, 0.3)"."""
+        return f"{self.family}({', '.join(f'{argument:.10g}' for argument in self.arguments)})"
+
 
 @dataclass(frozen=True)
 class Family:

@@ -1,4 +1,4 @@
-"""Worlds for tests: a small one (2 chemistries, 1 segment, 2 regions, 1 maker, 1 mine) and a livelier one (3, 2, 2, 3, 3)."""
+"""Worlds for tests: small (2 chemistries, 1 segment, 2 regions, 1 maker, 1 mine), livelier (3, 2, 2, 3, 3), and that one on record."""
 
 from __future__ import annotations
 
@@ -237,6 +237,20 @@ mines:
     known: 2016
 """
 
+STEERED_DIFFERENCES = """\
+last_year: 2021
+observed_until: 2018
+unexplained: {segments: [cars], reference: nmc}
+record:
+  cells: {kind: cell_price, values: {2015: 210, 2016: 180, 2017: 150, 2018: 140}, error: 0}
+  lithium: {kind: lithium_price, values: {2015: 9000, 2016: 11000, 2017: 16000, 2018: 17000}, error: 0}
+  lithium_ends: {kind: lithium_price_year_end, values: {2015: 9500, 2016: 13000, 2017: 20000, 2018: 14000}, error: 0}
+  mined: {kind: mine_output, values: {2015: 150000, 2016: 170000, 2017: 200000, 2018: 240000}, error: 0}
+  nickel: {kind: mineral_price, mineral: nickel, values: {2015: 12, 2016: 10, 2017: 11, 2018: 14}, error: 0}
+  lfp_china: {kind: share, region: china, chemistry: lfp, values: {2015: 0.5, 2016: 0.6, 2017: 0.7, 2018: 0.65}, error: 0}
+  lfp_europe: {kind: share, region: europe, chemistry: lfp, values: {2015: 0.6, 2016: 0.5, 2017: 0.4, 2018: 0.3}, error: 0}
+"""
+
 
 def small_world_yaml(**differences: Any) -> str:
     """The small world as YAML text, with differences laid over it by name.
@@ -261,6 +275,11 @@ def lively_world(**differences: Any) -> World:
     Sodium comes in 2015-17, the forecast begins in 2018.
     """
     return _load(as_text(_whole(_overlay(_overlay(_read(SMALL_WORLD), _read(LIVELY_DIFFERENCES)), differences))))
+
+
+def steered_world(**differences: Any) -> World:
+    """The livelier world held to a record of every kind from 2015 to 2018; the forecast begins in 2019."""
+    return lively_world(**_overlay(_read(STEERED_DIFFERENCES), differences))
 
 
 @cache

@@ -51,7 +51,7 @@ def run_ensemble(
     if isinstance(scenario, str | Path):
         scenario = load(scenario)
     name = name_of(scenario)
-    plan = Plan(name, scenario.world, dump(scenario), seed, realizations, block, monthly, first)
+    plan = Plan(name, scenario.world, dump(scenario), seed, realizations, block, monthly, first, scenario.posterior)
     return run(
         plan,
         OUTPUTS / name if folder is None else folder,

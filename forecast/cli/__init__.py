@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from forecast.cli import answers, running, scenarios
+from forecast.cli import answers, past, running, scenarios
 from forecast.cli.face import Group, debugging
 from forecast.errors import ForecastError
 
@@ -34,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (*running.COMMANDS, *scenarios.COMMANDS, *answers.COMMANDS):
+for command in (*running.COMMANDS, *scenarios.COMMANDS, *answers.COMMANDS, *past.COMMANDS):
     cli.add_command(command)
 
 

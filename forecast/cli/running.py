@@ -61,6 +61,8 @@ def run(
     names = [name_of(scenario) for scenario in loaded]
     if twice := {name for name in names if names.count(name) > 1}:
         raise click.UsageError(f"two scenarios are called {', '.join(sorted(twice))} and would share a folder")
+    for scenario in loaded:
+        _ = scenario.posterior  # what is wrong with one is told before any work
     outcomes = []
     for name, scenario in zip(names, loaded, strict=True):
         folder = (output or OUTPUTS) / name if output is None or len(loaded) > 1 else output

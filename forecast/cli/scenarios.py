@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from forecast.cli.face import Command, as_json, write_json, write_table
-from forecast.errors import ScenarioError
+from forecast.errors import ScenarioError, StoreError
 
-INVALID = 3
 changes = click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a number of the scenario; can be repeated.")
 
 
@@ -43,12 +42,15 @@ def show(scenario: str, changes: tuple[str, ...], sources: bool, as_json: bool) 
     from forecast.scenario import dump, load, source_rows
 
     loaded = load(scenario, changes)
+    posterior = loaded.posterior
     if sources:
         rows = [row._asdict() for row in source_rows(loaded)]
         write_json(rows) if as_json else write_table(rows)
     elif as_json:
         write_json(loaded.resolved)
     else:
+        if posterior is not None:
+            click.echo(f"# {len(posterior.taken(loaded.world))} numbers are drawn from {posterior.name} instead of their priors")
         click.echo(dump(loaded), nl=False)
 
 
@@ -57,7 +59,7 @@ def show(scenario: str, changes: tuple[str, ...], sources: bool, as_json: bool) 
 @changes
 @as_json
 def validate(scenarios: tuple[str, ...], changes: tuple[str, ...], as_json: bool) -> int:
-    """Check scenario files and list every problem with its file, line and key.
+    """Check scenario files, and the posteriors they name, and list every problem with its file, line and key.
 
     \b
     forecast validate my_scenario.yaml
@@ -66,12 +68,14 @@ def validate(scenarios: tuple[str, ...], changes: tuple[str, ...], as_json: bool
     from forecast.scenario import load
 
     found: list[dict[str, Any]] = []
+    codes = [0]
     for name in scenarios:
+        problems: list[str] = []
         try:
-            load(name, changes)
-            problems = []
-        except ScenarioError as error:
-            problems = error.problems
+            _ = load(name, changes).posterior
+        except (ScenarioError, StoreError) as error:
+            problems = error.problems if isinstance(error, ScenarioError) else [str(error)]
+            codes.append(error.exit_code)
         found.append({"scenario": name, "valid": not problems, "problems": problems})
         if not as_json:
             for problem in problems:
@@ -79,7 +83,7 @@ def validate(scenarios: tuple[str, ...], changes: tuple[str, ...], as_json: bool
             click.echo(f"{name}: {f'{len(problems)} problems' if len(problems) > 1 else '1 problem' if problems else 'valid'}")
     if as_json:
         write_json(found)
-    return INVALID if any(report["problems"] for report in found) else 0
+    return max(codes)
 
 
 @click.command(cls=Command, short_help="JSON schema of scenario files.")

@@ -6,14 +6,15 @@ of the scenario file, not on the size of the block, not on which other agents ex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
 
 from forecast import streams
-from forecast.declare import Block, Path, Quantity, Slot, slots
+from forecast.declare import Block, Declaration, Path, Quantity, Slot, slots
 from forecast.model.programmes import STAGES
 from forecast.model.world import World
 
@@ -40,20 +41,46 @@ class Drawn(SimpleNamespace):
     """
 
 
-def draw(world: World, seed: int, realizations: np.ndarray) -> Drawn:
+@dataclass(frozen=True)
+class Belief:
+    """A number that has a prior, and the bounds of its declaration."""
+
+    quantity: Quantity
+    declaration: Declaration
+
+    def at(self, probability: np.ndarray) -> np.ndarray:
+        """Values at these probabilities of the prior, kept within bounds."""
+        assert self.quantity.prior is not None
+        return self.kept(self.quantity.prior.quantile(probability))
+
+    def kept(self, values: np.ndarray) -> np.ndarray:
+        """Values of this number, kept within its bounds."""
+        return _within(values, self.quantity.value, self.declaration.bounds)
+
+
+def beliefs(world: World) -> dict[str, Belief]:
+    """Every number of the world that has a prior, by its dotted path."""
+    deal = _Deal(world, 0, np.zeros(0, int), {})
+    deal.single(world, "")
+    return dict(sorted(deal.beliefs.items()))
+
+
+def draw(world: World, seed: int, realizations: np.ndarray, given: Mapping[str, np.ndarray] | None = None) -> Drawn:
     """Draw all numbers of the world for the given realizations.
 
     realizations  (R,) whole numbers, any order; row i of every array belongs to realizations[i]
+    given         values (R,) of numbers that are known otherwise, such as from a posterior, by dotted path
     """
-    deal = _Deal(world, seed, np.asarray(realizations))
+    deal = _Deal(world, seed, np.asarray(realizations), given or {})
     drawn = deal.single(world, "")
     drawn.size, drawn.months = len(deal.realizations), len(deal.times)
     return drawn
 
 
 class _Deal:
-    def __init__(self, world: World, seed: int, realizations: np.ndarray):
-        self.world, self.seed, self.realizations = world, seed, realizations
+    def __init__(self, world: World, seed: int, realizations: np.ndarray, given: Mapping[str, np.ndarray]):
+        self.world, self.seed, self.realizations, self.given = world, seed, realizations, given
+        self.beliefs: dict[str, Belief] = {}
         self.times = world.first_year + np.arange((world.last_year + 1 - world.first_year) * MONTHS) / MONTHS
 
     def single(self, block: Block, place: str) -> Drawn:
@@ -127,8 +154,12 @@ class _Deal:
         drawn = np.repeat(constant[None, :], len(self.realizations), axis=0)
         for column, (quantity, place) in enumerate(zip(quantities, places, strict=True)):
             if quantity.prior is not None:
-                luck = streams.uniform(self.seed, f"prior:{place}", self.realizations)
-                drawn[:, column] = _within(quantity.prior.quantile(luck), quantity.value, slot.declaration.bounds)
+                belief = self.beliefs[place] = Belief(quantity, slot.declaration)
+                if place in self.given:
+                    drawn[:, column] = belief.kept(self.given[place])
+                elif self.realizations.size:
+                    luck = streams.uniform(self.seed, f"prior:{place}", self.realizations)
+                    drawn[:, column] = belief.at(luck)
         return drawn
 
     def paths(self, values: Sequence[Path]) -> np.ndarray:

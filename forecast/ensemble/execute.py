@@ -5,6 +5,7 @@ What is interrupted, killed or failing loses nothing that was finished: an unfin
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from forecast.ensemble import manifest, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
 from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError
+
+if TYPE_CHECKING:
+    from forecast.ensemble.posterior import Posterior
 
 TOLD = 20
 Simulate = Callable[[Any, int, np.ndarray, bool], dict[str, np.ndarray]]
@@ -32,12 +36,15 @@ Finish = Callable[[Path, Any], None]
 """Called with the folder and the results before it is sealed; may add files."""
 
 
-def simulate_block(world: Any, seed: int, realizations: np.ndarray, monthly: bool) -> dict[str, np.ndarray]:
-    """Draw the parameters of some realizations and simulate them side by side."""
+def simulate_block(
+    world: Any, seed: int, realizations: np.ndarray, monthly: bool, posterior: Posterior | None = None
+) -> dict[str, np.ndarray]:
+    """Draw the parameters of some realizations, from the posterior what it holds, and simulate them side by side."""
     from forecast.ensemble.design import draw
     from forecast.model.world import simulate
 
-    return simulate(draw(world, seed, realizations), seed, realizations, monthly=monthly)
+    given = posterior.deal(world, seed, realizations) if posterior else None
+    return simulate(draw(world, seed, realizations, given), seed, realizations, monthly=monthly)
 
 
 @dataclass(frozen=True)
@@ -103,13 +110,14 @@ def run(
     force: bool = False,
     progress: Progress | None = None,
     finish: Finish | None = None,
-    simulate: Simulate = simulate_block,
+    simulate: Simulate | None = None,
 ) -> Outcome:
     """Compute an ensemble and put it into ``folder``; nothing is there before all of it is.
 
-    workers  processes; all cores if None. One works in this process
-    resume   continue an unfinished run of the same plan
-    force    replace older results, once the new ones are whole, or an unfinished run
+    workers   processes; all cores if None. One works in this process
+    resume    continue an unfinished run of the same plan
+    force     replace older results, once the new ones are whole, or an unfinished run
+    simulate  ``simulate_block`` with the posterior of the plan if None
 
     Raises ForecastError before any work if the folder exists or cannot be written, LockedError if another run writes to it,
     Interrupted on SIGINT or SIGTERM, RealizationError if nothing could be computed.
@@ -117,14 +125,15 @@ def run(
     began = time.time()
     folder = Path(os.path.abspath(folder))
     partial = folder.with_name(f"{folder.name}.partial")
-    with _locked(folder), _signals():
+    with locked(folder), stoppable():
         try:
             if (earlier := _already_there(plan, folder, partial, resume, force)) is not None:
                 return earlier
             done = _begin(plan, folder, partial, resume, force)
             computed = plan.realizations - sum(_size(plan, block) for block in done)
             chosen = engine or _engine(plan, workers, len(plan.blocks) - len(done))
-            _compute(chosen, Work(partial, plan, simulate), plan, done, progress)
+            work = Work(partial, plan, simulate or functools.partial(simulate_block, posterior=plan.posterior))
+            _compute(chosen, work, plan, done, progress)
             return _complete(plan, folder, partial, finish, began, computed)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; what is finished is kept in {partial}: the same command with --resume continues") from None
@@ -227,7 +236,7 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep the place of a folder to ourselves; creates the folder above it."""
     from filelock import FileLock, Timeout
 
@@ -246,7 +255,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Let SIGTERM stop a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield

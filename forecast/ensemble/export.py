@@ -84,9 +84,9 @@ def read_netcdf(file: Path) -> xr.Dataset:
     import xarray as xr
 
     try:
-        _refuse_links(file)
+        refuse_links(file)
         dataset = xr.open_dataset(file, engine="h5netcdf", decode_coords="all").load()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise StoreError(f"{file}: cannot be read as netCDF: {error}") from error
     labels = {str(name): str(name).removesuffix(LABELS) for name in dataset.coords if str(name).endswith(LABELS)}
     named = dataset.rename_vars({name: dim for name, dim in labels.items() if dataset[name].dims == (dim,)})
@@ -95,8 +95,8 @@ def read_netcdf(file: Path) -> xr.Dataset:
     return named
 
 
-def _refuse_links(file: Path) -> None:
-    """HDF5 can point to other files; ours never do."""
+def refuse_links(file: Path) -> None:
+    """HDF5 can point to other files; ours never do. Raises StoreError if this one does."""
     import h5py  # type: ignore[import-untyped]
 
     def look(name: str, item: Any) -> str | None:

@@ -112,12 +112,14 @@ def dataset_attributes(plan: Plan) -> dict[str, Any]:
     """Attributes of the whole dataset; no clock time, no place, nothing of workers or blocks."""
     title = getattr(plan.world, "title", "") or plan.name
     software = versions()
+    learned = {"posterior": plan.posterior.name, "posterior_sha256": plan.posterior_sha256} if plan.posterior else {}
     return {
         "Conventions": CONVENTIONS,
         "title": f"Battery market forecast: {title}",
         "summary": (
             f"Ensemble of {plan.realizations} simulated worlds of the scenario '{plan.name}': who buys which battery, in which "
-            "segment and region, when and at what price. Every realization draws its own parameters from their priors."
+            "segment and region, when and at what price. Every realization draws its own parameters from "
+            + (f"the posterior of a calibration, {plan.posterior.name}, and the priors." if plan.posterior else "their priors.")
         ),
         "keywords": "batteries, technology adoption, sodium-ion, solid-state, lithium price, forecast, ensemble",
         "source": f"battery-forecast {software['battery-forecast']}, agent-based simulation of the battery market",
@@ -139,6 +141,7 @@ def dataset_attributes(plan: Plan) -> dict[str, Any]:
         "time_coverage_resolution": "P1M",
         "scenario": plan.name,
         "scenario_sha256": plan.scenario_sha256,
+        **learned,
         "seed": plan.seed,
         "software_versions": ", ".join(f"{name} {version}" for name, version in software.items()),
     }

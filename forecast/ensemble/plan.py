@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.errors import ForecastError
 
+if TYPE_CHECKING:
+    from forecast.ensemble.posterior import Posterior
+
 LARGEST_BLOCK = 50
 FEWEST_BLOCKS = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
-ENGINE = ("declare.py", "streams.py", "model", "ensemble/design.py")
+ENGINE = ("declare.py", "streams.py", "model", "ensemble/design.py", "ensemble/posterior.py")
 """Code on which the numbers depend."""
 
 
@@ -63,6 +66,7 @@ class Plan:
     block         realizations computed together; one chunk of the results
     monthly       keep every variable by month
     first         number of the first realization
+    posterior     what replaces priors, as read from its file
     """
 
     name: str
@@ -73,6 +77,7 @@ class Plan:
     block: int = 0
     monthly: bool = False
     first: int = 0
+    posterior: Posterior | None = None
 
     def __post_init__(self) -> None:
         if self.realizations < 1:
@@ -81,6 +86,8 @@ class Plan:
             raise ForecastError(f"first realization: {self.first}; must be at least 0, and the last below 2147483647")
         if self.block < 0:
             raise ForecastError(f"block: {self.block}; must be at least 1, or 0 for a fitting size")
+        if self.posterior is not None and not self.posterior.sha256:
+            raise ForecastError("posterior: in no file; must be written to one first")
         object.__setattr__(self, "block", min(self.block or default_block(self.realizations), self.realizations))
 
     @property
@@ -92,6 +99,11 @@ class Plan:
     def scenario_sha256(self) -> str:
         """Hash of the resolved scenario."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def posterior_sha256(self) -> str:
+        """Hash of the file of the posterior; empty if there is none."""
+        return self.posterior.sha256 if self.posterior else ""
 
     @property
     def numbers(self) -> np.ndarray:
@@ -112,6 +124,7 @@ class Plan:
         return {
             "scenario": self.name,
             "scenario_sha256": self.scenario_sha256,
+            "posterior_sha256": self.posterior_sha256,
             "seed": self.seed,
             "first": self.first,
             "realizations": self.realizations,

@@ -1,4 +1,4 @@
-"""The only reader and writer of results: a folder with results.zarr, scenario.yaml and a sealed manifest.
+"""The only reader and writer of results: a folder with results.zarr, scenario.yaml, its posterior and a sealed manifest.
 
 A run is built in ``NAME.partial`` beside its place and renamed when whole. Every block of realizations is one chunk of
 every array, so that processes write without locks. What is read is checked against the manifest, file by file.
@@ -51,9 +51,10 @@ def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
 
 
 def create(partial: Path, plan: Plan) -> None:
-    """Make the folder of an unfinished run: all arrays, their coordinates, the scenario and the run's identity."""
+    """Make the folder of an unfinished run: all arrays, their coordinates, the scenario, its posterior and the run's identity."""
     import zarr
 
+    inputs = {SCENARIO: plan.text.encode()} | ({plan.posterior.name: plan.posterior.content()} if plan.posterior else {})
     shutil.rmtree(partial, ignore_errors=True)
     try:
         (partial / RECEIPTS).mkdir(parents=True)
@@ -64,7 +65,8 @@ def create(partial: Path, plan: Plan) -> None:
             _create_array(group, variable, sizes, plan.realizations)[...] = variable.values
         for variable in variables(plan):
             _create_array(group, variable, sizes, plan.block)
-        manifest.write_bytes(partial / SCENARIO, plan.text.encode())
+        for name, content in inputs.items():
+            manifest.write_bytes(partial / name, content)
         manifest.write_bytes(partial / PLAN, manifest.sealed(plan.identity()))
     except OSError as error:
         raise manifest.cannot_write(partial, error) from error

@@ -49,15 +49,15 @@ def observed(
 
     region      china, europe, united_states, india, rest_of_world or world; the maker for manufacturer_share
     until       last year wanted
-    known_by    ISO date; only values public by then. Values are today's best, so where first prints differ
-                much, a replay of the past should use lithium_price_first_print and its like
-    confidence  the grades to accept, of high, medium, low; low rows are assumptions
+    known_by    ISO date; only values public by then. Values are today's best; a replay of the past should
+                ask vintages.as_known, which gives the last year as it was first printed
+    confidence  the grades to accept, of high, medium, low; low rows are assumptions or from memory
 
     Units are those of the file (GWh/year, USD2024/kWh, USD2024/t, t/year, 1 for shares).
     Raises DataError for an unknown series or region, a bad date or grade, or when no row is left.
     """
-    rows = _rows_of(series, region)
-    kept = [row for row in rows if row["confidence"] in _grades(confidence)]
+    rows = rows_of(series, region)
+    kept = rows_of(series, region, confidence)
     if until is not None:
         kept = [row for row in kept if int(row["year"]) <= until]
     if known_by is not None:
@@ -69,7 +69,7 @@ def observed(
             f"known_by={known_by}, confidence={tuple(confidence)}; the rows run from {rows[0]['year']} to "
             f"{rows[-1]['year']}, graded {', '.join(sorted({row['confidence'] for row in rows}))}"
         )
-    return _observation(series, region, kept)
+    return as_observation(series, region, kept)
 
 
 def names() -> tuple[str, ...]:
@@ -84,10 +84,15 @@ def regions(series: str) -> tuple[str, ...]:
     return tuple(sorted({row["region"] for row in _all_rows()[series]}))
 
 
-def _rows_of(series: str, region: str) -> list[dict[str, str]]:
+def rows_of(series: str, region: str, confidence: Iterable[str] = CONFIDENCE) -> list[dict[str, str]]:
+    """The rows of one series and region by rising year, as texts by column, perhaps none of the grades asked for.
+
+    Raises DataError for an unknown series, region or grade.
+    """
     if region not in regions(series):
         raise DataError(f"observed {series}: region {region!r} is unknown; allowed: {', '.join(regions(series))}")
-    return [row for row in _all_rows()[series] if row["region"] == region]
+    grades = _grades(confidence)
+    return [row for row in _all_rows()[series] if row["region"] == region and row["confidence"] in grades]
 
 
 def _grades(confidence: Iterable[str]) -> frozenset[str]:
@@ -104,7 +109,9 @@ def _date(known_by: str | datetime.date) -> str:
         raise DataError(f"known_by {known_by!r}: must be an ISO date such as 2020-12-31") from error
 
 
-def _observation(series: str, region: str, rows: list[dict[str, str]]) -> Observation:
+def as_observation(series: str, region: str, rows: list[dict[str, str]]) -> Observation:
+    """One or more rows of one series and region as an Observation that nobody can edit."""
+
     def texts(column: str) -> tuple[str, ...]:
         return tuple(row[column] for row in rows)
 

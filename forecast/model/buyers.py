@@ -28,6 +28,7 @@ class Buyers(Block):
     peer_memory: Quantity = parameter("month", "Time over which buyers remember what peers bought", "assumption: about a year", 12.0, at_least=1)
     patience: Quantity = parameter("1", "Utility per logarithm of the share of orders that was delivered of late", "assumption: project dates bind, nobody waits long for a cell", 1.0, Lognormal(1.0, 0.2), at_least=0)
     waiting_memory: Quantity = parameter("month", "Time over which buyers remember that they had to wait", "assumption", 3.0, at_least=1)
+    withdrawal: Quantity = parameter("1/month", "Share of waiting orders that buyers give up each month", "assumption: a car or a storage project that waits a year is mostly lost or built otherwise", 0.12, Lognormal(0.12, 0.3), at_least=0, at_most=1)
     pack_mass_share: Quantity = parameter("1", "Share of pack cost that grows as specific energy falls", "assumption: housing, cooling and wiring scale with mass, electronics do not", 0.5, at_least=0, at_most=1)
     pack_reference: Quantity = parameter("Wh/kg", "Pack specific energy at which `pack_cost` of the segments holds", "assumption: LFP packs of 2020", 110, above=0)
 
@@ -38,6 +39,7 @@ class Shoppers:
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
         self.own, self.segments, self.chemistries, self.regions = parameters.buyers, parameters.segments, parameters.chemistries, parameters.regions
         self.first_year = parameters.first_year
+        self.on_record = np.array([name in parameters.unexplained.segments for name in self.segments.names], float)
         self.shape = (parameters.size, len(self.segments.names), len(self.regions.names), len(self.chemistries.names))
         from forecast.model import choice  # compiled code is slow to load and needed only to play
 
@@ -181,6 +183,7 @@ class Shoppers:
         waiting = self.own.patience[:, None, None] * np.log(self.waiting)
         base = parts.sum(axis=3) + by_cell(mean.imitation) * self.peers
         base = base + by_cell(mean.variety) * market.makers_choice[:, None] + waiting[:, :, None, :]
+        base = base + self.on_record[:, None, None] * market.unexplained_taste[:, None]
         return base, parts * mean.taste_spread[:, :, None, None, None]
 
     def limit(self, market, now: int) -> np.ndarray:
@@ -208,6 +211,8 @@ class Shoppers:
         total = wish.sum(axis=-1, keepdims=True)
         self.wishes = np.where(total > 0, wish / np.where(total > 0, total, 1.0), self.wishes)
         waiting = self.backlog.sum(axis=-1)
+        market.withdrawn[...] = waiting * self.own.withdrawal[:, None, None]
+        waiting = waiting - market.withdrawn
         market.orders[...] = (market.demand + waiting)[..., None] * self.wishes
         market.orders_by_region[...] = market.orders.sum(axis=1)
 

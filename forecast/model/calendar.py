@@ -9,8 +9,9 @@ DAYS_PER_MONTH = 30
 MONTHS_PER_YEAR = 12
 
 PROCLAIM = 1  # policies and shocks take force
-EXTRACT = 2  # mineral prices move
-SUPPLY = 3  # component makers quote
+STEER = 2  # the replay is held to what was observed
+EXTRACT = 3  # mineral prices move
+SUPPLY = 4  # component makers quote
 POST_OFFERS = 5  # cell makers post prices
 WANT = 6  # the month's demand is known
 SHOP = 8  # buyers whose battery falls due choose

@@ -42,16 +42,16 @@ class Industry(Block):
     """How all makers behave in the market."""
 
     normal_utilisation: Quantity = parameter("1", "Utilisation at which the normal markup is earned", "world lines ran at 40-60 % of nameplate in 2018-24 (Benchmark, IEA) while makers earned normal margins until 2022", 0.60, above=0, at_most=1)
-    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 18-27 %, of which overhead and research take most; price over full cost, capital included; value set with the replay of 2015-24", 0.05, Normal(0.05, 0.015))
-    markup_slope: Quantity = parameter("1", "Change of markup per unit of utilisation", "CATL annual reports 2018-24: gross margin between 18 and 27 % while lines ran at 50-90 %", 0.35, Lognormal(0.35, 0.2), at_least=0)
+    normal_markup: Quantity = parameter("1", "Markup over full cost at normal utilisation", "CATL annual reports 2018-24: gross margin 18-27 %, of which overhead and research take most; price over full cost, capital included", 0.06, Normal(0.06, 0.03))
+    markup_slope: Quantity = parameter("1", "Change of markup per unit of utilisation", "CATL annual reports 2018-24: gross margin between 18 and 27 % while lines ran at 50-90 %", 0.35, Lognormal(0.35, 0.3), at_least=0)
     lowest_price: Quantity = parameter("1", "Lowest posted price over cash cost", "assumption: for a while makers sell near or below cash cost to keep lines busy", 0.95, Normal(0.95, 0.03), above=0)
-    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: contracts are indexed monthly to quarterly; value set with the replay of 2015-24", 2.0, Lognormal(2.0, 0.2), at_least=1)
-    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate; value set with the replay of 2015-24", 5.0, Lognormal(5.0, 0.2), at_least=1)
+    price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: contracts are indexed monthly to quarterly", 2.5, Lognormal(2.5, 0.25), at_least=1)
+    material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 5, Lognormal(5, 0.3), at_least=1)
     material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, at_least=0)
     overhead: Quantity = parameter("1", "Overhead, sales and warranty over other cost", "BatPaC 5: 5-10 % of cost", 0.08, at_least=0)
     line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, above=0)
     capital_charge: Quantity = parameter("1/year", "Yearly return asked on lines", "assumption: cost of capital of listed makers", 0.08, at_least=0)
-    capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024): assumption; value set with the replay of 2015-24", 0.17, Normal(0.17, 0.02), at_least=0, below=1)
+    capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024): assumption", 0.16, Normal(0.16, 0.03), at_least=0, below=1)
     demand_memory: Quantity = parameter("month", "Time over which makers smooth orders to see how busy they are", "assumption: a quarter", 3.0, at_least=1)
     scarcity: Quantity = parameter("1", "Most that unfilled orders add to utilisation when prices are set", "assumption: contracts cap what scarcity can earn", 0.6, at_least=0)
     phantom_orders: Quantity = parameter("1", "Least share of the orders that makers believe in which is really placed, when buyers are discouraged by waiting", "assumption: makers see through double orders beyond a third", 0.7, above=0, at_most=1)
@@ -90,6 +90,7 @@ class Manufacturers:
         self.learns[:, diagonal, diagonal] = 1.0
         self.share = np.zeros((lines[0], len(regions.names), lines[1], lines[2]))
         self.founded = np.zeros(lines[:2], bool)
+        self.listed = np.zeros(lines)
 
     def run(self, env, market):
         """Post offers, deliver what was ordered, book it, learn from it."""
@@ -173,7 +174,8 @@ class Manufacturers:
         target = np.maximum(market.unit_cost * (1.0 + markup), industry.lowest_price[:, None, None] * self.cash_cost)
         target = target - self.gift(market)
         pace = 1.0 if first else 1.0 / industry.price_adjustment[:, None, None]
-        market.price[...] += (target - market.price) * pace
+        self.listed += (target - self.listed) * pace
+        market.price[...] = self.listed * np.exp(market.unexplained_cell_price)[:, None, None]
         market.margin[...] = market.price / market.unit_cost - 1.0
 
     def gift(self, market) -> np.ndarray:

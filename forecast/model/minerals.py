@@ -34,8 +34,10 @@ class Minerals:
         self.shock = step * (np.sqrt(load) * common + np.sqrt(1.0 - load) * single)
 
     def run(self, env, market):
-        """Drift home, and be pushed about."""
+        """Follow the record while it lasts; then drift home, and be pushed about."""
         while True:
             yield on(env, EXTRACT)
-            self.price = self.price + self.reversion * (self.mean - self.price) + self.shock[:, month(env)]
+            drifted = self.price + self.reversion * (self.mean - self.price) + self.shock[:, month(env)]
+            known = market.mineral_price_on_record
+            self.price = np.where(known > 0, np.log(np.maximum(known, 1e-12)), drifted)
             market.mineral_price[...] = np.exp(self.price + market.mineral_push)

@@ -7,6 +7,9 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter
 from forecast.model.calendar import MONTHS_PER_YEAR, PLAN, QUARTER, is_quarter_end, month, on
 
+LEAST_LAG = 0.1
+FASTEST_FALL = -0.5  # of orders in a month, as far as anybody believes
+
 
 class Investment(Block):
     """How all makers decide on capacity."""
@@ -78,8 +81,8 @@ class Plants:
         world = yearly.sum(axis=1)
         pace = 1.0 / self.own.planning_time
         if not self.seen.size:
-            before = np.exp(-self.chemistries.opening_growth * (self.own.planning_time / MONTHS_PER_YEAR)[:, None])
-            self.fast, self.seen, self.slow = yearly, world, world * before
+            passed = np.expm1(self.chemistries.opening_growth / MONTHS_PER_YEAR) * self.own.planning_time[:, None]
+            self.fast, self.seen, self.slow = yearly, world, world * (1.0 + passed) / (1.0 + 2.0 * passed)
         else:
             self.fast = self.fast + (yearly - self.fast) * pace[:, None, None]
             self.seen = self.seen + (world - self.seen) * pace[:, None]
@@ -88,7 +91,10 @@ class Plants:
     def growth(self) -> np.ndarray:
         """Yearly growth of the world's orders that makers see, (realization, chemistry), logarithm."""
         years = (self.own.planning_time / MONTHS_PER_YEAR)[:, None]
-        seen = np.log(np.maximum(self.seen, 1e-9) / np.maximum(self.slow, 1e-9)) / years
+        ratio = np.maximum(self.seen, 1e-9) / np.maximum(self.slow, 1e-9)
+        # Averages over T and 2T months lag what grows by g a month by 1 + g T and 1 + 2 g T.
+        monthly = (ratio - 1.0) / (years * MONTHS_PER_YEAR * np.maximum(2.0 - ratio, LEAST_LAG))
+        seen = MONTHS_PER_YEAR * np.log1p(np.maximum(monthly, FASTEST_FALL))
         return np.clip(seen, -self.own.highest_growth[:, None], self.own.highest_growth[:, None])
 
     def wanted(self, market, now: int) -> np.ndarray:

@@ -33,6 +33,8 @@ class Event(Block):
     kind: Literal[tuple(KINDS)] = setting("What happens: " + "; ".join(f"{kind} {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
     start: Quantity = parameter("year", "First day, decimal year", "event block")
     end: Quantity = parameter("year", "Last day, decimal year", "event block", 2100)
+    announced: Quantity = parameter("year", "Day from which it was known that it would come, decimal year; 0: its first day", "event block", 0, at_least=0)
+    announced_end: Quantity = parameter("year", "Last day as first announced, where that changed later; 0: it did not", "event block", 0, at_least=0)
     size: Quantity = parameter("1", "How much, in the unit that the kind names", "event block", 1.0)
     minimum_specific_energy: Quantity = parameter("Wh/kg", "For subsidies: cells below it get nothing", "event block", 0.0, at_least=0)
     regions: list[str] = setting("Regions touched", list())

@@ -8,6 +8,11 @@ from forecast.declare import Block, Lognormal, Normal, Path, Quantity, parameter
 from forecast.model.calendar import MONTHS_PER_YEAR, WANT, month, on
 from forecast.streams import each, normal
 
+HALF_YEAR = MONTHS_PER_YEAR // 2
+LEAST_ROOM = 1.05  # a market that is not saturated yet can grow by this factor at the least
+LEAST_FILLED = 1e-12  # of saturation; nothing sold has no odds
+LARGEST_SURPRISE = 1.0  # growth beyond the curve's in which anybody believes, a year
+
 
 class Segment(Block):
     """One application, with its demand by region and the tastes of its buyers.
@@ -22,6 +27,7 @@ class Segment(Block):
     saturation: dict[str, Quantity] = table("GWh/year", "Yearly sales at the end of the S-curve, central case", "segment block", "regions", fill=None, above=0)
     saturation_scale: Quantity = parameter("1", "Factor on `saturation`, the same in all regions", "assumption: spread of published outlooks", 1.0, Lognormal(1.0, 0.25), above=0)
     growth: Quantity = parameter("1/year", "Growth rate of the S-curve while far from saturation", "segment block", at_least=0)
+    surprise: Quantity = parameter("1/year", "Standard deviation of the surprise in the growth rate of a region", "yearly growth of world solar installations varied by 0.27 (logarithm) in 2004-17, which takes 0.4 in each region with the correlations of `demand`: assumption by analogy", 0.4, Lognormal(0.4, 0.4), at_least=0)
     price_elasticity: Quantity = parameter("1", "Response of demand to pack price against its expected path (logarithms, negative)", "segment block", -0.4, at_most=0)
     pack_cost: Path = path("USD/kWh", "Cost of turning cells into the packs of this segment", "segment block", at_least=0)
     cycles_per_year: Quantity = parameter("1/year", "Full cycles in a year of use", "segment block", above=0)
@@ -54,8 +60,9 @@ class Demand(Block):
     """What moves the demand of all segments together."""
 
     scale: Quantity = parameter("1", "Factor on all saturation levels", "assumption: spread between IEA STEPS, APS and NZE outlooks", 1.0, Lognormal(1.0, 0.15), above=0)
-    noise: Quantity = parameter("1", "Standard deviation of the slow random factor on a segment's future demand", "assumption: surprises of EV sales 2015-24 around outlooks", 0.10, Lognormal(0.10, 0.3), at_least=0)
-    persistence: Quantity = parameter("year", "Time over which a demand surprise fades", "assumption", 3.0, above=0)
+    persistence: Quantity = parameter("year", "Time over which a surprise in growth fades", "assumption: models, policies and plants of a boom last a year or two", 1.0, Lognormal(1.0, 0.3), above=0)
+    common: Quantity = parameter("1", "Share of the variance of surprises that all segments have in common", "assumption: oil prices, business cycles and climate policy touch all", 0.3, at_least=0, at_most=1)
+    regional: Quantity = parameter("1", "Share of the rest that each region has for itself", "assumption: subsidies are national", 0.4, at_least=0, at_most=1)
     expected_decline: Quantity = parameter("1/year", "Yearly fall of pack prices already contained in the S-curves", "Mauler et al. 2021: outlooks expect 2-4 % a year", 0.03, Normal(0.03, 0.008), at_least=0)
 
 
@@ -74,13 +81,17 @@ def monthly_history(yearly: np.ndarray) -> np.ndarray:
     return smooth.reshape(*yearly.shape[:-1], years * MONTHS_PER_YEAR)
 
 
-def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: np.ndarray) -> np.ndarray:
+def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: np.ndarray | float) -> np.ndarray:
     """S-curve through ``start`` at time 0 towards ``ceiling``; arrays broadcast."""
     return ceiling / (1.0 + (ceiling / start - 1.0) * np.exp(-growth * years))
 
 
 class SegmentDemand:
-    """How much each segment wants in each region; history first, then S-curves that prices and luck bend."""
+    """How much each segment wants in each region; history first, then S-curves that prices and luck bend.
+
+    A surprise is growth beyond the curve's. The forecast opens with that of the last observed year, so momentum carries on
+    and fades.
+    """
 
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
         own, self.segments = parameters.demand, parameters.segments
@@ -88,15 +99,33 @@ class SegmentDemand:
         yearly = self.segments.history[:, :, ::MONTHS_PER_YEAR][..., :observed]
         self.history = monthly_history(yearly)
         self.last_observed = self.history.shape[-1] - 1
-        self.start = yearly[None, :, :, -1]
         scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
-        self.ceiling = np.maximum(self.segments.saturation * scale, 1.05 * self.start)
+        self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * yearly[None, :, :, -1])
+        self.growth = self.segments.growth[:, :, None]
+        self.observed = observed_surprise(yearly, self.ceiling, self.growth)
+        self.memory = np.exp(-1.0 / (own.persistence * MONTHS_PER_YEAR))[:, None, None]
+        self.noise = self.segments.surprise[:, :, None] * np.sqrt(1.0 - self.memory**2)
+        self.luck = self._luck(parameters, seed, realizations)
+        self.level = np.broadcast_to(yearly[..., -1], self.ceiling.shape)
+        told, unsure = last_state(own.persistence)
+        opening = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
+        self.surprise = told[:, None, None] * self.observed[..., -1] + (unsure[:, None] * self.segments.surprise * opening)[:, :, None]
+        for _ in range(HALF_YEAR):  # the last year's sales are those of its middle
+            self.grow(0.0)
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
         self.price = self.reference = np.zeros(0)
-        self.luck = each(normal, seed, [f"demand {name}" for name in self.segments.names], realizations, parameters.months)
-        self.memory = np.exp(-1.0 / (own.persistence * MONTHS_PER_YEAR))[:, None]
-        self.noise = own.noise[:, None]
-        self.surprise = np.zeros((len(realizations), len(self.segments.names)))
+
+    def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
+        """Standard normal, (realization, month, segment, region): in part common to all, to a segment, and a region's own."""
+        own, names, regions = parameters.demand, self.segments.names, parameters.regions.names
+        places = [f"demand {name} {region}" for name in names for region in regions]
+        months = parameters.months
+        local = each(normal, seed, places, realizations, months).reshape(parameters.size, months, len(names), len(regions))
+        shared = each(normal, seed, [f"demand {name}" for name in names], realizations, months)[..., None]
+        everywhere = normal(seed, "demand", realizations, months)[..., None, None]
+        common, regional = own.common.reshape(-1, 1, 1, 1), own.regional.reshape(-1, 1, 1, 1)
+        rest = np.sqrt(regional) * local + np.sqrt(1.0 - regional) * shared
+        return np.sqrt(common) * everywhere + np.sqrt(1.0 - common) * rest
 
     def run(self, env, market):
         """Say what is wanted this month, and watch what packs cost."""
@@ -104,16 +133,24 @@ class SegmentDemand:
             yield on(env, WANT)
             self.watch_prices(market, month(env))
             market.demand[...] = self.at(month(env)) * np.exp(market.demand_push)
+            market.unexplained_growth[...] = self.surprise_at(month(env))
 
     def at(self, now: int) -> np.ndarray:
         """Demand of the month before policy, (realization, segment, region) GWh."""
         if now <= self.last_observed:
             return np.broadcast_to(self.history[..., now], self.ceiling.shape)
-        years = (now - self.last_observed + MONTHS_PER_YEAR / 2) / MONTHS_PER_YEAR
-        self.surprise = self.memory * self.surprise + self.noise * np.sqrt(1.0 - self.memory**2) * self.luck[:, now]
-        curve = logistic(self.start, self.ceiling, self.segments.growth[:, :, None], years)
+        self.grow(self.noise * self.luck[:, now])
         response = self.segments.price_elasticity * np.log(self.price / self.reference)
-        return curve / MONTHS_PER_YEAR * np.exp(self.surprise + response)[:, :, None]
+        return self.level / MONTHS_PER_YEAR * np.exp(response)[:, :, None]
+
+    def grow(self, news: np.ndarray | float) -> None:
+        """A month further up the S-curve, with the surprise of the day."""
+        self.surprise = self.memory * self.surprise + news
+        self.level = logistic(self.level, self.ceiling, self.growth + self.surprise, 1.0 / MONTHS_PER_YEAR)
+
+    def surprise_at(self, now: int) -> np.ndarray:
+        """Growth beyond the curve's, (realization, segment, region), 1/year."""
+        return self.observed[..., now // MONTHS_PER_YEAR] if now <= self.last_observed else self.surprise
 
     def watch_prices(self, market, now: int) -> None:
         """Mean pack price of each segment, smoothed over a year, and the path that the S-curves already contain."""
@@ -127,3 +164,29 @@ class SegmentDemand:
             self.reference = self.price
         else:
             self.reference = self.reference * np.exp(self.decline)[:, None]
+
+
+def last_state(persistence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the mean of a year tells of a fading surprise at the year's end.
+
+    persistence  (realization,) years
+    returns      the part of the mean that is left, and the standard deviation around it where the surprise's is one
+    """
+    rate = 1.0 / persistence
+    variance = 2.0 * (rate - 1.0 + np.exp(-rate)) / rate**2
+    joint = (1.0 - np.exp(-rate)) / rate
+    return joint / variance, np.sqrt(1.0 - joint**2 / variance)
+
+
+def observed_surprise(yearly: np.ndarray, ceiling: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """Growth rate seen on an S-curve less the curve's own; nothing is known of the first year.
+
+    yearly   (segment, region, year) above 0, below the ceiling at the end
+    ceiling  (realization, segment, region)
+    growth   (realization, segment, 1), 1/year
+    returns  (realization, segment, region, year), 1/year, kept within LARGEST_SURPRISE
+    """
+    filled = np.clip(yearly / ceiling[..., None], LEAST_FILLED, 1.0 / LEAST_ROOM)
+    odds = np.log(filled / (1.0 - filled))
+    seen = np.diff(odds, axis=-1) - growth[..., None]
+    return np.concatenate([np.zeros_like(odds[..., :1]), np.clip(seen, -LARGEST_SURPRISE, LARGEST_SURPRISE)], axis=-1)

@@ -18,6 +18,7 @@ from forecast.model.mines import Mine, Mines, Mining
 from forecast.model.plants import Investment, Plants
 from forecast.model.policy import Event, Policy
 from forecast.model.programmes import Development, Programme, Programmes
+from forecast.model.record import Record, Series, Unexplained
 from forecast.model.recycling import Recyclers, Recycling
 from forecast.model.segments import Demand, Segment, SegmentDemand
 from forecast.model.suppliers import Component, SupplierBehaviour, Suppliers
@@ -31,6 +32,9 @@ class World(Block):
     first_year: int = setting("First simulated year", 2015)
     last_year: int = setting("Last simulated year", 2050)
     observed_until: int = setting("Last year whose demand is taken from history; S-curves from then on", 2024)
+    prior: str = setting(
+        "File with the posterior of a calibration, beside the scenario file or shipped; it replaces the priors of the numbers it holds", ""
+    )
     regions: dict[str, Region] = blocks("Markets of the world")
     chemistries: dict[str, Chemistry] = blocks("Battery chemistries")
     components: dict[str, Component] = blocks("Components with young supply chains")
@@ -40,6 +44,8 @@ class World(Block):
     mines: dict[str, Mine] = blocks("Lithium deposits")
     programmes: dict[str, Programme] = blocks("Development programmes, by chemistry")
     policy: dict[str, Event] = blocks("Policies and shocks")
+    record: dict[str, Series] = blocks("What was observed; the replay is held to it")
+    unexplained: Unexplained = setting("What the model leaves unexplained", Unexplained())
     buyers: Buyers = setting("Buyers", Buyers())
     demand: Demand = setting("What moves the demand of all segments", Demand())
     industry: Industry = setting("Behaviour of makers", Industry())
@@ -65,6 +71,7 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
     env = simpy.Environment()
     Policy(parameters).start(env, market)
     agents = (
+        Record(parameters, seed, realizations),
         Minerals(parameters, seed, realizations),
         Suppliers(parameters),
         Manufacturers(parameters),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.resources
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +24,13 @@ class Layer:
 
     name       as shown in messages
     statement  source of numbers for which the layer gives none; empty if it must give one
+    folders    where files that it names may be, nearest first
     """
 
     name: str
     root: Node
     statement: str
+    folders: tuple[Path, ...]
 
 
 @dataclass
@@ -58,6 +61,21 @@ def shipped_folder() -> Path:
 def names() -> list[str]:
     """Names of the shipped scenarios, sorted."""
     return sorted(file.stem for file in shipped_folder().glob("*.yaml"))
+
+
+def leads_away(name: str) -> bool:
+    """Whether a file name is spelled so that it could lead out of the folders where it is looked for."""
+    return name.startswith(("/", "~")) or "\\" in name or ":" in name or ".." in Path(name).parts
+
+
+def first_there(name: str, folders: Iterable[Path]) -> Path | None:
+    """The file of a name in the first folder that has one."""
+    return next((folder / name for folder in folders if os.path.isfile(folder / name)), None)
+
+
+def lies_in(file: Path, folders: Iterable[Path]) -> bool:
+    """Whether a file, all links followed, is in one of the folders."""
+    return any(file.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def find(name: str | Path) -> Path:
@@ -117,7 +135,11 @@ class _Visit:
             self.statement = "scenario file {}"
         for entry in bases:
             self.base(entry, file, (*below, file.resolve()))
-        self.stack.layers.append(Layer(shown, root, self.statement.format(shown) if own else ""))
+        self.stack.layers.append(Layer(shown, root, self.statement.format(shown) if own else "", self.folders(file)))
+
+    def folders(self, file: Path) -> tuple[Path, ...]:
+        """Where files named by a file of the scenario may be."""
+        return file.parent, self.first.parent, self.shipped
 
     def bases(self, root: Node) -> list[Node]:
         given = root.value.get("base")
@@ -132,12 +154,12 @@ class _Visit:
     def base(self, entry: Node, file: Path, below: tuple[Path, ...]) -> None:
         """Find one base of a file, beside it or among the shipped scenarios, and add it."""
         text = entry.value
-        if text.startswith(("/", "~")) or "\\" in text or ":" in text or ".." in Path(text).parts:
+        if leads_away(text):
             self.problems.append(f"{entry.place} base: {text!r}; must be a name inside the scenario's folder, not absolute, without ..")
             return
         spelled = text if text.endswith(SUFFIXES) else f"{text}.yaml"
-        candidates = [folder / spelled for folder in (file.parent, self.first.parent, self.shipped)]
-        found = next((candidate for candidate in candidates if candidate.is_file() and candidate.resolve() != file.resolve()), None)
+        candidates = [folder / spelled for folder in self.folders(file)]
+        found = next((candidate for candidate in candidates if os.path.isfile(candidate) and candidate.resolve() != file.resolve()), None)
         if found is None and candidates[0].resolve() == file.resolve():
             found = file
         if found is None:
@@ -145,7 +167,7 @@ class _Visit:
         elif found.resolve() in below:
             chain = " -> ".join(self.shown(each) for each in (*below, found))
             self.problems.append(f"{entry.place} base: {text!r}; files must not be based on themselves ({chain})")
-        elif not any(found.resolve().is_relative_to(folder.resolve()) for folder in (file.parent, self.first.parent, self.shipped)):
+        elif not lies_in(found, self.folders(file)):
             self.problems.append(f"{entry.place} base: {text!r}; leads out of the scenario's folder")
         else:
             self.file(found, below)
@@ -167,4 +189,4 @@ class _Visit:
             return
         for key in reversed(keys):
             node = Node({int(key) if key.isdigit() and len(key) == 4 else key: node}, Place(SET))
-        self.stack.layers.append(Layer(SET, node, SET))
+        self.stack.layers.append(Layer(SET, node, SET, self.folders(self.first)))

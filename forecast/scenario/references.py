@@ -16,12 +16,14 @@ EARLIEST, LATEST = 2015, 2100
 HISTORY_FROM = 2015
 MOST_BUYERS = 10_000_000
 TOLERANCE = 1e-6
+SINGLE = ("cell_price", "lithium_price", "lithium_price_year_end", "mine_output")
+"""Kinds of record of which there is one."""
 NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
 
 
 def check(world: World, builder: Builder) -> None:
     """Add to the builder's problems whatever does not fit together."""
-    for find in (_why, _years, _needed, _events, _makers, _programmes, _segments, _buyers):
+    for find in (_why, _years, _needed, _events, _makers, _programmes, _segments, _buyers, _record):
         for where, problem in find(world):
             builder.problems.add(builder.place(where), where, problem)
 
@@ -92,3 +94,35 @@ def _segments(world: World) -> Iterator[tuple[str, str]]:
 def _buyers(world: World) -> Iterator[tuple[str, str]]:
     if not 1 <= world.buyers.number <= MOST_BUYERS:
         yield "buyers.number", f"{world.buyers.number}; must be from 1 to {MOST_BUYERS}"
+
+
+def _record(world: World) -> Iterator[tuple[str, str]]:
+    for name, series in world.record.items():
+        kind, where = getattr(series, "kind", ""), f"record.{name}"
+        for field, kinds, names in (
+            ("region", "share", world.regions),
+            ("chemistry", "share", world.chemistries),
+            ("mineral", "mineral_price", world.minerals),
+        ):
+            said = getattr(series, field, "")
+            if kind == kinds and said not in names:
+                yield f"{where}.{field}", f"{said!r}; must be a name of the scenario's{nearest(said, names)}"
+        if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
+            yield f"{where}.kind", f"{kind}; there must be one series of this kind"
+        if hasattr(series, "values"):
+            first = series.from_year if kind == "lithium_price_year_end" else world.first_year
+            if min(series.values.years) > first or max(series.values.years) < world.observed_until:
+                yield (
+                    f"{where}.values",
+                    f"{min(series.values.years):g} to {max(series.values.years):g}; must reach from {first} to {world.observed_until}",
+                )
+    if any(getattr(series, "kind", "") == "share" for series in world.record.values()) and not world.unexplained.segments:
+        yield "unexplained.segments", "empty; must name the segments whose shares are on record"
+    for said in world.unexplained.segments:
+        if said not in world.segments:
+            yield "unexplained.segments", f"{said!r}; unknown name of segments{nearest(said, world.segments)}"
+    if world.unexplained.reference and world.unexplained.reference not in world.chemistries:
+        yield (
+            "unexplained.reference",
+            f"{world.unexplained.reference!r}; unknown name of chemistries{nearest(world.unexplained.reference, world.chemistries)}",
+        )

@@ -36,6 +36,7 @@ def schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     root = _block(World, definitions)
     bases = [TEXT, {"type": "array", "items": TEXT}]
+    root["properties"]["prior"]["type"] = ["string", "null"]
     root["properties"]["base"] = {"description": "Files or shipped scenarios below this one", "anyOf": bases}
     head = {"$schema": DIALECT, "title": "Scenario of battery-forecast"}
     return head | root | {"$defs": dict(sorted(definitions.items()))}

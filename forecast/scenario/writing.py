@@ -92,4 +92,4 @@ def _rows(slot: Slot, value: Any, place: str) -> Iterator[SourceRow]:
 
 def prior_text(prior: Prior | None) -> str:
     """A prior for a table; empty if the number is certain."""
-    return f"{prior.family}({', '.join(f'{argument:.10g}' for argument in prior.arguments)})" if prior else ""
+    return prior.text if prior else ""

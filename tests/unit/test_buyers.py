@@ -119,12 +119,33 @@ def test_batteries_retire_after_their_life_on_average_spread_by_a_quarter():
     assert np.sqrt((gone * (years - mean) ** 2).sum()) == pytest.approx(10 / np.sqrt(AGE_CLASSES), rel=0.1)
 
 
-def test_orders_are_demand_and_what_waits_divided_by_wishes_and_a_month_without_shoppers_repeats_the_last():
-    shoppers, market = stand()
+def test_an_unexplained_taste_is_felt_as_such_in_the_segments_on_record_alone():
+    shoppers, market = stand(unexplained={"segments": ["cars"], "reference": "nmc"})
+    felt = change(shoppers, market, "unexplained_taste", np.array([0.7, -1.5]), (slice(None), slice(None), LFP))
+    np.testing.assert_allclose(felt[:, CARS, :, LFP], [[0.7, -1.5]] * 2)
+    assert not felt[:, CARS, :, [NMC, SODIUM]].any()
+    assert not felt[:, STORAGE].any()
+
+
+def test_orders_are_demand_and_what_still_waits_divided_by_wishes_and_a_month_without_shoppers_repeats_the_last():
+    shoppers, market = stand(buyers={"withdrawal": 0.75})
     market.demand[...] = 3
-    shoppers.backlog[..., LFP] = 1
+    shoppers.backlog[..., LFP] = 4
     wish = np.zeros(shoppers.shape)
     wish[..., LFP], wish[..., NMC] = 3, 1
     for wishes in (wish, wish * 0):
         shoppers.place_orders(market, wishes)
         np.testing.assert_allclose(market.orders[..., :2] / [3, 1], 1)
+        np.testing.assert_allclose(market.withdrawn, 3)
+
+
+@pytest.mark.parametrize("withdrawal", [0, 0.25, 1])
+def test_of_what_never_comes_a_share_is_given_up_each_month(withdrawal):
+    shoppers, market = stand(buyers={"withdrawal": withdrawal})
+    wish = np.ones(shoppers.shape)
+    market.demand[...] = 6
+    for month in range(4):
+        shoppers.place_orders(market, wish)
+        shoppers.take_home(market, month)
+        market.demand[...] = 0
+        np.testing.assert_allclose(market.backlog.sum(axis=-1), 6 * (1 - withdrawal) ** month, atol=1e-12)

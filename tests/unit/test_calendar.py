@@ -20,7 +20,7 @@ def test_no_two_acts_share_a_day():
 
 def test_causes_come_before_effects():
     offers, goods, plans = (
-        "PROCLAIM EXTRACT SUPPLY POST_OFFERS WANT SHOP",
+        "PROCLAIM STEER EXTRACT SUPPLY POST_OFFERS WANT SHOP",
         "DELIVER TAKE_HOME SETTLE RETIRE RECYCLE",
         "MINE TRADE COMMIT PLAN DEVELOP RECORD",
     )

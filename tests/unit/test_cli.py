@@ -17,8 +17,12 @@ from forecast.cli import face
 from forecast.ensemble import store
 from forecast.ensemble.execute import Outcome, run
 from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, ScenarioError, StoreError
+from forecast.scenario import load
+from tests.posteriors import posterior_file
+from tests.small_world import small_world_file
 
 COMMANDS = ["run", "verify", "list", "show", "validate", "schema", "milestones", "curves", "compare", "plot", "export"]
+COMMANDS += ["calibrate", "hindcast"]
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +131,11 @@ def runs(monkeypatch):
         return Outcome(options["folder"], realizations, [], 1.0, realizations)
 
     monkeypatch.setattr(produce, "run_ensemble", run_ensemble)
-    monkeypatch.setattr("forecast.scenario.load", lambda name, changes: SimpleNamespace(name=name.removesuffix(".yaml"), files=()))
+
+    def load(name, changes):
+        return SimpleNamespace(name=name.removesuffix(".yaml"), files=(), posterior=None)
+
+    monkeypatch.setattr("forecast.scenario.load", load)
     return asked
 
 
@@ -163,6 +171,7 @@ def test_validate_lists_every_problem_and_exit_code_3(monkeypatch, capsys):
     def load(name, changes):
         if name == "bad":
             raise ScenarioError(["bad.yaml:3 mines.x: wrong", "bad.yaml:4 mines.y: wrong"])
+        return SimpleNamespace(posterior=None)
 
     monkeypatch.setattr("forecast.scenario.load", load)
     assert cli.status(["validate", "good", "bad"]) == 3
@@ -171,6 +180,70 @@ def test_validate_lists_every_problem_and_exit_code_3(monkeypatch, capsys):
     assert len(shown.err.splitlines()) == 2
     assert cli.status(["validate", "good", "bad", "--json"]) == 3
     assert [report["valid"] for report in json.loads(capsys.readouterr().out)] == [True, False]
+
+
+@pytest.fixture
+def learned(tmp_path):
+    """A scenario with a posterior, and the file of the posterior."""
+    world = load(small_world_file(tmp_path)).world
+    (tmp_path / "mine.yaml").write_text("why: a test\nbase: small\nprior: posterior.nc\n")
+    return tmp_path / "mine.yaml", posterior_file(tmp_path, world)
+
+
+def test_show_says_how_many_numbers_a_posterior_gives(learned, tmp_path, capsys):
+    assert cli.status(["show", str(learned[0])]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("# 3 numbers are drawn from posterior.nc instead of their priors\n")
+    (tmp_path / "resolved.yaml").write_text(shown, encoding="utf-8")
+    assert load(tmp_path / "resolved.yaml").world == load(learned[0]).world
+    assert cli.status(["show", str(learned[0]), "--sources", "--json"]) == 0
+    rows = {row["path"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["lithium.first_price"]["prior"].startswith("posterior.nc, over: lognormal(")
+
+
+@pytest.mark.parametrize("what", ["truncated", "foreign", "of another model"])
+@pytest.mark.parametrize("command", ["validate", "show", "run"])
+def test_a_broken_posterior_is_one_message_and_exit_code_4(learned, tmp_path, capsys, monkeypatch, command, what):
+    monkeypatch.chdir(tmp_path)
+    scenario, file = learned
+    if what == "truncated":
+        file.write_bytes(file.read_bytes()[:-1000])
+    else:
+        import h5py
+
+        with h5py.File(file, "r+") as content:
+            about = content["lithium__first_price"].attrs if what == "of another model" else content.attrs
+            about["parameter" if what == "of another model" else "battery_forecast_posterior"] = "lithium.frist_price"
+    assert cli.status([command, str(scenario)]) == 4
+    shown = capsys.readouterr()
+    assert shown.out == ("" if command != "validate" else f"{scenario}: 1 problem\n")
+    assert shown.err.startswith(f"{file}: ")
+    assert len(shown.err.splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_broken_posterior_of_the_last_scenario_starts_none_of_the_runs(learned, monkeypatch):
+    played = []
+    monkeypatch.setattr(produce, "run_ensemble", lambda *a, folder, **o: played.append(folder) or Outcome(folder, 1, [], 1.0, 1))
+    small = str(learned[0].with_name("small.yaml"))
+    assert cli.status(["run", small, str(learned[0])]) == 0
+    assert len(played) == 2
+    learned[1].write_bytes(b"")
+    assert cli.status(["run", small, str(learned[0])]) == 4
+    assert len(played) == 2
+
+
+def test_a_missing_posterior_is_a_problem_of_the_scenario(learned, capsys):
+    learned[1].unlink()
+    assert cli.status(["validate", str(learned[0])]) == 3
+    assert "mine.yaml:3 prior: 'posterior.nc'; no such file" in capsys.readouterr().err
+
+
+def test_validating_a_posterior_imports_nothing_that_only_playing_needs(learned):
+    code = f"import sys; from forecast.cli import status; print(status(['validate', {str(learned[0])!r}])); print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert printed[1] == "0"
+    assert not {"numba", "scipy", "xarray", "zarr", "pandas", "matplotlib"} & set(printed[-1].split())
 
 
 def test_verify_reports_a_damaged_folder(folder, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The lithium market: stocks make the price, and nothing appears from nowhere."""
+"""The lithium market: stocks make the price, a price on record corrects them, and nothing appears from nowhere."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.ensemble.design import draw
-from forecast.model.lithium import LithiumMarket
+from forecast.model.lithium import LARGEST_REVISION, LithiumMarket
 from tests.play import blackboard, simulated
 from tests.small_world import lively_world
 
-CALM = {"noise": 0, "cover_elasticity": 1.2, "normal_cover": 10, "opening_cover": 10, "long_run_price": 12_000, "first_price": 12_000}
-CALM |= {"floor": 1, "ceiling": 80_000, "adjustment_time": 3, "conversion_yield": 0.8, "foresight": 0, "stocking": 0, "use_memory": 1}
+CALM = {"stock_seen": 0}
+CALM |= {"noise": 0, "cover_elasticity": 1.2, "normal_cover": 10, "opening_cover": 10, "long_run_price": 12_000, "first_price": 12_000}
+CALM |= {"floor": 1, "ceiling": 80_000, "adjustment_time": 3, "foresight": 0, "stocking": 0, "use_memory": 1}
+CALM |= {"conversion_yield": 0.8, "ore_loss": 0}
 
 
 def stand(**lithium):
@@ -85,11 +87,39 @@ def test_rising_prices_make_makers_stock():
 
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=30))
-def test_converters_lose_only_their_yield_and_keep_the_rest_as_ore(mined):
-    agent, _ = stand()
-    made = sum(agent.convert(np.full(2, month)) for month in mined)
-    np.testing.assert_allclose(made / 0.8 + agent.ore, sum(mined), rtol=1e-10, atol=1e-9)
+def test_converters_lose_only_their_yield_and_keep_the_rest_as_ore_save_what_waits_too_long(mined):
+    agent, _ = stand(ore_loss=0.5)
+    made, lost = np.zeros(2), np.zeros(2)
+    for month in mined:
+        made += agent.convert(np.full(2, month))
+        lost += agent.ore_lost
+    np.testing.assert_allclose(made / 0.8 + agent.ore + lost, sum(mined), rtol=1e-10, atol=1e-9)
     assert (agent.ore >= 0).all()
+    assert (lost >= 0).all()
+
+
+def test_of_ore_that_waits_a_share_is_lost_each_year():
+    agent, market = stand(ore_loss=0.5)
+    agent.ore[...], agent.plants[...] = 1000, 0
+    lost = np.zeros(2)
+    for month in range(1, 13):
+        agent.convert(np.zeros(2))
+        agent.report(market)
+        np.testing.assert_allclose(agent.ore, 1000 * np.exp(-0.5 * month / 12))
+        lost += market.lithium_lost
+    np.testing.assert_allclose(lost, 0.8 * (1000 - agent.ore))
+
+
+def test_only_sales_are_taken_for_use_and_not_the_lists_of_those_who_wait():
+    needs = []
+    for waiting in (0, 9):
+        agent, market = stand()
+        market.demand[...] = 3
+        market.orders[..., 0] = 3 + waiting
+        market.lithium_wanted[...] = 100 * (3 + waiting)
+        agent.use(market, 50.0)
+        needs.append(agent.need)
+    np.testing.assert_allclose(needs, 350)
 
 
 def test_a_flood_of_ore_waits_for_converters():
@@ -110,24 +140,89 @@ def test_nobody_uses_more_than_there_is():
     np.testing.assert_allclose(market.lithium_demand, there)
 
 
-@pytest.mark.parametrize("price", [6000, 12_000, 40_000])
-def test_the_forecast_starts_at_the_observed_price_with_the_stock_that_goes_with_it(price):
-    agent, market = stand(forecast_price=price)
-    before = agent.upstream.copy()
-    agent.observe(market)
-    np.testing.assert_allclose(np.exp(agent.price), price)
-    np.testing.assert_allclose(market.lithium_revision, agent.upstream - before)
+def told(price, unexplained=0.0, **lithium):
+    """A market in balance at 12,000 that is told a price, after its next month; 0: nothing is on record."""
+    agent, market = stand(**lithium)
     agent.arriving = agent.need.copy()
     agent.growth = np.zeros(2)
+    market.lithium_price_on_record[...] = price
+    market.unexplained_lithium_price[...] = unexplained
     agent.move_price(market, np.zeros(2))
-    np.testing.assert_allclose(np.exp(agent.price), price, rtol=0.02)
-    assert market.lithium_reset.all()
+    agent.report(market)
+    return agent, market
 
 
-def test_in_a_world_the_price_at_the_end_of_the_observed_years_is_the_observed_one():
-    world = lively_world(lithium={"forecast_price": 11_000}, last_year=2018)
-    price = simulated(world)["lithium_price"]
-    np.testing.assert_allclose(price[:, 35], 11_000, rtol=1e-6)
+@pytest.mark.parametrize("price", [6000, 12_000, 40_000])
+def test_a_price_on_record_is_the_price_whatever_stocks_and_shocks_say(price):
+    agent, market = stand(noise=0.3)
+    market.lithium_price_on_record[...] = price
+    agent.upstream *= 5
+    agent.move_price(market, np.array([2.0, -2.0]))
+    agent.report(market)
+    np.testing.assert_allclose(market.lithium_price, price)
+
+
+def test_the_record_holds_the_price_only_where_there_is_one():
+    agent, market = stand(cover_elasticity=1.0)
+    market.lithium_price_on_record[...] = [20_000, 0]
+    agent.upstream *= 0.5
+    agent.move_price(market, np.zeros(2))
+    assert market.lithium_price_missed[0] != 0 == market.lithium_price_missed[1]
+    assert market.lithium_revision[0] != 0 == market.lithium_revision[1]
+    assert 12_000 < np.exp(agent.price[1]) < np.exp(agent.price[0])
+
+
+@pytest.mark.parametrize("price", [10_000, 15_000])
+def test_what_the_price_misses_is_what_stocks_would_have_to_be_worth_beside_their_cover(price):
+    _, missing = told(price)
+    agent, explained = told(0, unexplained=missing.lithium_price_missed)
+    np.testing.assert_allclose(np.exp(agent.price), price)
+    _, both = told(price, unexplained=missing.lithium_price_missed)
+    np.testing.assert_allclose(both.lithium_price_missed, 0, atol=1e-9)
+    assert not explained.lithium_revision.any()
+
+
+@pytest.mark.parametrize(("price", "sign"), [(15_000, -1), (12_000, 0), (10_000, 1)])
+def test_a_dearer_price_than_stocks_explain_says_that_there_is_less_of_them(price, sign):
+    before = stand()[0].upstream
+    agent, market = told(price)
+    np.testing.assert_allclose(market.lithium_revision, agent.upstream - before)
+    assert (np.sign(np.rint(market.lithium_revision)) == sign).all()
+
+
+@pytest.mark.parametrize("price", [11_500, 12_500])
+def test_if_prices_tell_all_stocks_are_revised_to_be_worth_what_was_missed(price):
+    agent, market = told(price, revision=1.0)
+    worth = 1.2 * np.log(agent.own.normal_cover / (agent.upstream / agent.need))
+    np.testing.assert_allclose(worth, market.lithium_price_missed)
+
+
+def test_no_month_revises_stocks_beyond_belief():
+    before = stand()[0].upstream
+    for price, sign in ((70_000, -1), (3100, 1)):
+        agent, _ = told(price, revision=1.0)
+        np.testing.assert_allclose(np.log(agent.upstream / before), sign * LARGEST_REVISION)
+
+
+def test_contracts_follow_the_spot_price_with_their_lag():
+    agent, market = stand(contract_lag=4)
+    agent.price[...] = np.log(20_000)
+    for month in range(1, 6):
+        agent.report(market)
+        np.testing.assert_allclose(market.lithium_contract_price, 20_000 - 8000 * 0.75**month)
+
+
+def test_traders_count_on_their_share_of_what_mines_will_add_within_a_year():
+    covers = {}
+    for trust, coming in ((0, 5000), (0.5, 0), (0.5, 5000), (1, 5000)):
+        agent, market = stand(foresight=0.8, trust=trust)
+        market.mine_coming[...] = coming
+        market.lithium_supply[...] = agent.need / agent.own.conversion_yield
+        covers[trust, coming] = agent.expected_cover(market) * agent.ahead()
+    np.testing.assert_allclose(covers[0, 5000], covers[0.5, 0])
+    gain = 0.5 * 5000 * agent.own.conversion_yield * 0.8**2  # half of it has come when it counts, and it comes for 0.8 years
+    np.testing.assert_allclose(covers[1, 5000] - covers[0, 5000], gain)
+    np.testing.assert_allclose(covers[0.5, 5000] - covers[0, 5000], gain / 2)
 
 
 def test_lithium_that_runs_out_stops_the_lines():

@@ -129,6 +129,19 @@ def test_markups_rise_with_utilisation_down_to_cash_cost():
     np.testing.assert_allclose(market.price[..., LFP], (industry.lowest_price[:, None, None] * makers.cash_cost)[..., LFP])
 
 
+def test_what_cost_and_margin_leave_unexplained_multiplies_prices_and_is_not_built_upon():
+    makers, market = offering()
+    for unexplained in (0.2, -0.4, 0.0):
+        market.unexplained_cell_price[...] = unexplained
+        makers.post_prices(market, first=False)
+        np.testing.assert_allclose(market.price, makers.listed * np.exp(unexplained))
+        np.testing.assert_allclose(market.margin, market.price / market.unit_cost - 1)
+    plain, calm = offering()
+    for _ in range(3):
+        plain.post_prices(calm, first=False)
+    np.testing.assert_allclose(market.price, calm.price)
+
+
 def test_only_chemistries_that_came_from_programmes_are_sold_in_advance_of_their_cost():
     makers, market = offering()
     gift = makers.gift(market)

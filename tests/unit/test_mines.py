@@ -18,6 +18,8 @@ MINING = {
     "restart_above": 1.25,
     "restart_time": 6,
     "pace": 1,
+    "fastest_growth": 1e9,
+    "reinvestment": 1e9,
 }
 
 
@@ -138,15 +140,56 @@ def test_a_resource_becomes_a_project_in_its_year():
     assert (mines.status[:, CLAYSTONE] == EVALUATION).all()
 
 
-def test_expectations_follow_the_price_slowly_and_restart_when_the_forecast_begins():
+@pytest.mark.parametrize("fastest", [0.4, 40])
+def test_owners_together_commit_no_more_in_a_quarter_than_contractors_can_build(fastest):
+    (free, _), (mines, _) = stand(mining={"expansion_rate": 2}), stand(mining={"expansion_rate": 2, "fastest_growth": fastest})
+    for each in (free, mines):
+        each.commit(5)
+    eager = free.underway.sum(axis=-1)
+    built = np.minimum(eager, fastest / 4 * 240_000)
+    assert (built < eager).all() == (fastest < 1)
+    np.testing.assert_allclose(mines.underway, free.underway * (built / eager)[:, None])
+
+
+def test_owners_together_invest_no_more_than_a_quarter_of_earnings_allows():
+    mines, _ = stand(mining={"expansion_rate": 2, "reinvestment": 0.5})
+    mines.expected_price[...] = np.log(15_000)
+    mines.commit(5)
+    earned = (180_000 * (15_000 - 5000) + 60_000 * (15_000 - 4000)) / 4
+    np.testing.assert_allclose((mines.underway * mines.capital_cost).sum(axis=-1), earned / 2)
+
+
+def test_expectations_follow_the_price_slowly():
     mines, market = stand(mining={"expectation_time": 4})
     market.lithium_price[...] = 40_000
-    mines.form_expectation(market)
-    np.testing.assert_allclose(mines.expected_price, np.log(20_000) + np.log(2) / 4)
-    market.lithium_reset[...] = 1
-    mines.form_expectation(market)
-    np.testing.assert_allclose(mines.expected_price, np.log(40_000))
-    assert not market.lithium_reset.any()
+    for month in range(1, 5):
+        mines.form_expectation(market)
+        np.testing.assert_allclose(mines.expected_price, np.log(40_000) - np.log(2) * 0.75**month)
+
+
+def test_what_deposits_leave_unexplained_multiplies_what_is_put_out_and_nothing_else():
+    (mines, market), (other, unexplained) = stand(), stand()
+    unexplained.unexplained_mine_output[...] = [0.0, 0.3, -0.5]
+    operate(mines, market, 20_000, 3)
+    operate(other, unexplained, 20_000, 3)
+    np.testing.assert_allclose(unexplained.mine_output / market.mine_output.clip(1e-9), np.exp([[0.0], [0.3], [-0.5]]) * [0, 1, 1])
+    np.testing.assert_array_equal(other.running, mines.running)
+
+
+def test_on_its_way_is_what_ramps_and_what_opens_within_a_year():
+    mines, market = stand(mining={"ramp_time": 5})
+    operate(mines, market, 20_000, 1)
+    mines.report(market, 0)
+    np.testing.assert_allclose(market.mine_coming, 0, atol=1e-6)
+    mines._build(0, np.full((3, 3), 1000.0), np.full((3, 3), 12.0))
+    mines._build(0, np.full((3, 3), 500.0), np.full((3, 3), 13.0))
+    mines.report(market, 0)
+    np.testing.assert_allclose(market.mine_coming, 3000)
+    mines.capacity[:, QUARRY] += 10_000
+    market.unexplained_mine_output[...] = [0.0, 0.3, -0.5]
+    operate(mines, market, 20_000, 1)
+    mines.report(market, 0)
+    np.testing.assert_allclose(market.mine_coming, (3000 + 8000) * np.exp([0.0, 0.3, -0.5]))
 
 
 def test_the_marginal_cost_is_that_of_the_last_tenth_of_running_capacity():
@@ -156,3 +199,12 @@ def test_the_marginal_cost_is_that_of_the_last_tenth_of_running_capacity():
     np.testing.assert_allclose(mines.marginal_cost(), 4000)
     mines.running[...] = [0, 11, 89]
     np.testing.assert_allclose(mines.marginal_cost(), 5000)
+
+
+@pytest.mark.parametrize(("months", "seen"), [(1, 3000), (12, 3000), (13, 0), (500, 0)])
+def test_the_end_of_the_horizon_hides_nothing_that_is_on_its_way_and_brings_nothing_nearer(months, seen):
+    mines, market = stand(last_year=2017)
+    operate(mines, market, 20_000, 1)
+    mines._build(35, np.full((3, 3), 1000.0), np.full((3, 3), months))
+    mines.report(market, 35)
+    np.testing.assert_allclose(market.mine_coming, seen, atol=1e-6)

@@ -1,6 +1,7 @@
 """The observed series: what they hold, and what they refuse."""
 
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,30 @@ def test_shares_lie_between_zero_and_one():
     for row in every_row():
         if row["unit"] == "1":
             assert 0 <= float(row["value"]) <= 1, row
+
+
+def test_the_year_end_price_of_lithium_is_the_arithmetic_of_its_note():
+    found = observed("lithium_price_year_end")
+    assert found.years.tolist() == list(range(2016, 2025))
+    deflator = dict(zip(*years_and_values("us_gdp_deflator", "united_states"), strict=True))
+    for year, value, note in zip(found.years, found.values, found.note, strict=True):
+        yuan, tax, rate, base, level = re.match(r"(\d+) CNY/t / (\S+) VAT / (\S+) CNY/USD x (\S+) / (\S+) ", note).groups()
+        assert (float(base), float(level)) == (deflator[2024], deflator[year])
+        assert float(tax) == (1.17 if year < 2018 else 1.16 if year < 2019 else 1.13)
+        assert value == pytest.approx(float(yuan) / float(tax) / float(rate) * float(base) / float(level), rel=1e-4), year
+
+
+def test_the_deflator_is_the_one_that_the_lithium_price_was_made_with():
+    deflator = dict(zip(*years_and_values("us_gdp_deflator", "united_states"), strict=True))
+    found = observed("lithium_price", until=2019)
+    for year, value, note in zip(found.years, found.values, found.note, strict=True):
+        nominal, level, base = re.match(r"(\d+) nominal x \S+ \(deflator (\S+), 2024: ([\d.]+)", note).groups()
+        assert (float(level), float(base)) == (deflator[year], deflator[2024])
+        assert value == pytest.approx(float(nominal) * float(base) / float(level), rel=1e-3), year
+
+
+def test_what_is_from_memory_in_a_source_is_graded_low():
+    assert [row for row in every_row() if "from memory" in row["source"] and row["confidence"] != "low"] == []
 
 
 def test_nothing_is_returned_that_was_not_public_yet():
@@ -157,3 +182,14 @@ def test_mines_of_january_2015_can_make_what_was_mined_that_year():
     mined = dict(zip(*years_and_values("mine_output"), strict=True))[2015] * 5.323
     assert mined < capacity < 1.2 * mined
     assert all((float(mine["capacity"].split()[0]) > 0) == (mine["status"] == "producing") for mine in mines.values())
+
+
+def test_the_record_of_the_baseline_is_the_history_it_names():
+    kinds = {"share": "lfp_share", "mineral_price": "mineral_price"}
+    for name, series in YAML(typ="safe").load(WORLD / "record.yaml")["record"].items():
+        place = series.get("region") or series.get("mineral") or "world"
+        seen = observed(kinds.get(series["kind"], series["kind"]), place, confidence=module.CONFIDENCE)
+        factor, more = (5.323 if name == "mine_output" else 1), (1.5 if name == "nickel_price" else 0)
+        known = dict(zip(seen.years.tolist(), seen.values.tolist(), strict=True))
+        for year, value in series["values"].items():
+            assert value == pytest.approx(known[year] * factor + more, rel=1e-3), (name, year)

@@ -141,12 +141,32 @@ def test_makers_want_lines_for_the_growth_they_expect_and_fewer_at_a_loss():
     np.testing.assert_allclose(wanted[1, -0.3], wanted[1, 0.1] * np.exp(-2))
 
 
-def test_orders_that_grow_steadily_are_seen_to_grow_at_that_rate():
-    plants, market = stand(last_year=2030, investment={"planning_time": 6})
-    for month in range(120):
-        market.wanted[...] = 1.004**month
+@pytest.mark.parametrize("growth", [-0.3, 0.05, 0.4, 0.8])
+@pytest.mark.parametrize("memory", [6, 12])
+def test_orders_that_grow_steadily_are_seen_to_grow_at_that_rate(growth, memory):
+    plants, market = stand(last_year=2030, investment={"planning_time": memory, "highest_growth": 2})
+    for month in range(480):
+        market.wanted[...] = np.exp(growth * month / 12)
         plants.watch(market)
-    np.testing.assert_allclose(plants.growth(), 12 * np.log(1.004), rtol=0.05)
+    np.testing.assert_allclose(plants.growth(), growth, rtol=1e-3)
+
+
+@pytest.mark.parametrize("growth", [0.05, 0.3])
+def test_makers_open_with_the_growth_that_they_had_seen_before(growth):
+    chemistries = {name: {"opening_growth": growth} for name in ("lfp", "nmc")}
+    plants, market = stand(investment={"planning_time": 9, "highest_growth": 2}, chemistries=chemistries)
+    market.wanted[...] = 5
+    plants.watch(market)
+    np.testing.assert_allclose(plants.growth()[:, :2], growth)
+
+
+def test_nobody_believes_in_more_than_the_highest_growth():
+    for pace, seen in ((2.0, 0.7), (0.5, -0.7)):
+        plants, market = stand(investment={"highest_growth": 0.7})
+        for month in range(60):
+            market.wanted[...] = pace**month
+            plants.watch(market)
+        np.testing.assert_allclose(plants.growth(), seen)
 
 
 def test_idle_lines_are_scrapped_and_busy_ones_kept():

@@ -5,7 +5,7 @@ import pytest
 
 from forecast.ensemble.design import draw
 from forecast.model.policy import EFFECTS, KINDS
-from tests.play import history, simulated
+from tests.play import assert_same_bytes, history, simulated
 from tests.small_world import lively_world
 
 # kind: what the event names, its size, the column it moves, and the whole column while it is in force.
@@ -74,6 +74,16 @@ def test_an_event_of_the_past_or_beyond_the_horizon_changes_nothing():
     assert all(here[name].tobytes() == there[name].tobytes() for name in here)
 
 
+def test_when_an_event_was_announced_is_for_those_who_look_back_and_changes_nothing():
+    event = {"kind": "ban", "start": 2015.5, "end": 2016, "size": 0.8, "chemistries": ["nmc"]}
+    here, there, never = (
+        simulated(lively_world(last_year=2016, policy=policy))
+        for policy in ({"event": event}, {"event": event | {"announced": 2015.1, "announced_end": 2018}}, {})
+    )
+    assert_same_bytes(here, there)
+    assert here["share_of_sales"].tobytes() != never["share_of_sales"].tobytes()
+
+
 EUROPE, CARS, STORAGE = 1, 0, 1
 
 
@@ -88,7 +98,7 @@ EUROPE, CARS, STORAGE = 1, 0, 1
         ({"kind": "ban", "size": 1, "chemistries": ["lfp"]}, lambda r: r["share_of_sales"][:, -1, ..., 1].mean()),
         ({"kind": "export_control", "size": 3, "minerals": ["nickel"]}, lambda r: r["unit_cost"][:, -1, :, 1].mean()),
         ({"kind": "export_control", "size": 0.9, "components": ["hard_carbon"]}, lambda r: r["component_price"][:, -1].mean()),
-        ({"kind": "stockpile", "size": 50_000}, lambda r: r["lithium_price"][:, -1].mean()),
+        ({"kind": "stockpile", "size": 50_000}, lambda r: r["lithium_price"][:, :12].mean()),
         ({"kind": "mine_outage", "size": 0.8, "mines": ["quarry"]}, lambda r: r["lithium_price"][:, -1].mean()),
         ({"kind": "incident", "size": 3, "chemistries": ["nmc"]}, lambda r: r["share_of_sales"][:, -1, ..., 0].mean()),
         ({"kind": "lithium_price", "size": 20}, lambda r: r["lithium_price"][:, -1].mean()),

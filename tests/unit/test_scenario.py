@@ -10,6 +10,7 @@ from forecast.declare import Prior, Quantity
 from forecast.errors import ScenarioError
 from forecast.scenario import dump, find, layers, load, names, reference_rows, schema, shipped_folder, source_rows
 from forecast.scenario.reading import read_text
+from tests.posteriors import NUMBERS, posterior_file
 from tests.small_world import SMALL_WORLD, small_world_file, small_world_yaml
 
 
@@ -342,6 +343,107 @@ def test_any_text_is_read_or_refused_with_a_scenario_error(text):
         read_text(text, "fuzz.yaml")
 
 
+# Posteriors
+
+
+@pytest.fixture
+def learned(folder):
+    """A folder with the small world and a posterior of it."""
+    posterior_file(folder, load(folder / "small.yaml").world)
+    return folder
+
+
+def test_a_scenario_without_posterior_has_none(folder):
+    scenario = load(folder / "small.yaml")
+    assert (scenario.world.prior, scenario.posterior_file, scenario.posterior) == ("", None, None)
+
+
+def test_a_posterior_lies_beside_the_file_that_names_it_or_beside_the_first_or_is_shipped(learned, monkeypatch):
+    world, text = load(learned / "small.yaml").world, "why: a test\nbase: small\nprior: posterior.nc\n"
+    inside = learned / "inside"
+    inside.mkdir()
+    (inside / "part.yaml").write_text(text)
+    file = differing(learned, "", base="inside/part.yaml")
+    assert load(file).posterior_file.resolve() == (learned / "posterior.nc").resolve()
+    posterior_file(inside, world)
+    assert load(file).posterior_file.resolve() == (inside / "posterior.nc").resolve()
+    (learned / "elsewhere").mkdir()
+    (learned / "elsewhere/mine.yaml").write_text(text)
+    monkeypatch.setattr(layers, "shipped_folder", lambda: learned)
+    assert load(learned / "elsewhere/mine.yaml").posterior_file.resolve() == (learned / "posterior.nc").resolve()
+
+
+def test_a_posterior_is_inherited_replaced_and_switched_off(learned):
+    posterior_file(learned, load(learned / "small.yaml").world, "other.nc", shift=0.1)
+    file = differing(learned, "prior: posterior.nc")
+    assert load(file).posterior.size == 40
+    assert load(differing(learned, "", "above", "mine")).posterior_file.name == "posterior.nc"
+    assert load(differing(learned, "prior: other.nc", "above", "mine")).posterior_file.name == "other.nc"
+    assert load(file, ["prior=other.nc"]).posterior_file.name == "other.nc"
+    for nothing in ("null", "''", "' '"):
+        scenario = load(differing(learned, f"prior: {nothing}", "above", "mine"))
+        assert (scenario.world.prior, scenario.posterior) == ("", None)
+        assert load(file, [f"prior={nothing}"]).posterior_file is None
+
+
+def test_a_resolved_scenario_names_the_bare_file_of_its_posterior(learned):
+    (learned / "inside").mkdir()
+    (learned / "posterior.nc").rename(learned / "inside/posterior 1.nc")
+    scenario = load(differing(learned, "prior: inside/posterior 1.nc"))
+    (learned / "inside/resolved.yaml").write_text(dump(scenario), encoding="utf-8")
+    again = load(learned / "inside/resolved.yaml")
+    assert again.world == scenario.world
+    assert dump(again) == dump(scenario)
+    assert '\nprior: "posterior 1.nc"\n' in dump(again)
+    assert again.posterior.sha256 == scenario.posterior.sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("/etc/posterior.nc", "must be a name inside the scenario's folder, not absolute, without .."),
+        ("../posterior.nc", "must be a name inside the scenario's folder"),
+        ("~/posterior.nc", "must be a name inside the scenario's folder"),
+        ("C:posterior.nc", "must be a name inside the scenario's folder"),
+        ("posterior", "must be a netCDF file, its name ending in .nc"),
+        ("small.yaml", "must be a netCDF file, its name ending in .nc"),
+        (".nc", "must be a netCDF file, its name ending in .nc"),
+        ("inside/summary.nc", "must have another name; that of the summary of every run is taken"),
+        ("posteriors.nc", "no such file; did you mean posterior.nc?"),
+        ("link.nc", "leads out of the scenario's folder"),
+        ("x" * 300 + ".nc", "no such file"),
+    ],
+)
+def test_what_a_prior_must_not_name(learned, tmp_path_factory, text, told):
+    (learned / "link.nc").symlink_to(posterior_file(tmp_path_factory.mktemp("out"), load(learned / "small.yaml").world))
+    assert only_problem(differing(learned, f"prior: '{text}'")).startswith(f"mine.yaml:3 prior: {text!r}; {told}")
+    assert only_problem(differing(learned, ""), [f"prior='{text}'"]).startswith(f"--set prior: {text!r}; {told}")
+
+
+def test_a_prior_that_is_no_text_is_refused(learned):
+    assert only_problem(differing(learned, "prior: 3")) == "mine.yaml:3 prior: 3; must be a text"
+    assert "prior: a mapping; must be a text" in only_problem(differing(learned, ""), ["prior.x=3"])
+
+
+def test_a_missing_posterior_is_told_with_all_other_problems(learned):
+    told = problems(differing(learned, "prior: none.nc\nlithium: {ceiling: -1}"))
+    assert [problem.split(": ")[0] for problem in told] == ["mine.yaml:3 prior", "mine.yaml:4 lithium.ceiling"]
+
+
+def test_numbers_from_the_posterior_say_so_and_keep_their_prior(learned):
+    rows = {row.path: row for row in source_rows(load(differing(learned, "prior: posterior.nc\nmines: {quarry: {cash_cost: 5000}}")))}
+    before = {row.path: row for row in source_rows(load(learned / "small.yaml"))}
+    assert rows[NUMBERS[1]].prior == f"posterior.nc, over: {before[NUMBERS[1]].prior}"
+    assert rows["mines.quarry.cash_cost"].prior == ""
+    assert rows["lithium.noise"] == before["lithium.noise"]
+
+
+def test_the_schema_knows_the_posterior():
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator({"$defs": schema()["$defs"], **schema()["properties"]["prior"]})
+    assert [validator.is_valid(value) for value in ("posterior.nc", "", None, 3)] == [True, True, True, False]
+
+
 # Resolved scenarios, schema, rows
 
 
@@ -383,8 +485,8 @@ def test_the_reference_rows_name_unit_meaning_prior_and_bounds():
     assert rows["lithium.noise"][1:] == (
         "1",
         "Standard deviation of the monthly shock to the logarithm of price",
-        "0.05",
-        "lognormal(0.05, 0.3)",
+        "0.06",
+        "lognormal(0.06, 0.3)",
         "at least 0",
         "assumption: sentiment and policy news",
     )

@@ -1,4 +1,4 @@
-"""Demand keeps its history and follows its curve."""
+"""Demand keeps its history and follows its curve, with surprises that carry on and fade."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from forecast.ensemble.design import draw
-from forecast.model.segments import SegmentDemand, logistic, monthly_history
+from forecast.model.segments import LARGEST_SURPRISE, SegmentDemand, last_state, logistic, monthly_history, observed_surprise
 from tests.play import blackboard, history
 from tests.small_world import lively_world
 
-NO_NOISE = {"demand": {"noise": 0}, "segments": {name: {"price_elasticity": 0} for name in ("cars", "storage")}}
+NO_SURPRISE = {name: {"surprise": 0, "price_elasticity": 0} for name in ("cars", "storage")}
+SURPRISING = {name: {"surprise": 0.2, "price_elasticity": 0} for name in ("cars", "storage")}
 
 
 @given(arrays(float, (2, 6), elements=st.one_of(st.just(0.0), st.floats(1e-6, 1e5))))
@@ -48,12 +49,63 @@ def test_the_observed_years_are_wanted_as_they_were():
             np.testing.assert_allclose(wanted[:36, :, number, place].reshape(3, 12, 2).sum(axis=1), observed[:, None].repeat(2, axis=1))
 
 
-def test_without_noise_and_price_response_the_future_is_the_s_curve():
-    drawn = draw(lively_world(**NO_NOISE), 1, np.arange(2))
+def test_without_surprise_and_price_response_the_future_is_the_s_curve():
+    drawn = draw(lively_world(segments=NO_SURPRISE, demand={"persistence": 1e-3}), 1, np.arange(2))
     wanted = history(drawn, demand=None)["demand"]
     agent = SegmentDemand(drawn, 1, np.arange(2))
-    expected = logistic(agent.start, agent.ceiling, drawn.segments.growth[:, :, None], 31 / 12)
+    expected = logistic(drawn.segments.history[:, :, 24], agent.ceiling, drawn.segments.growth[:, :, None], 31 / 12)
     np.testing.assert_allclose(wanted[36 + 24], expected / 12)
+
+
+def odds(filled):
+    return np.log(filled / (1 - filled))
+
+
+def test_without_news_the_surprise_of_the_last_year_carries_on_and_fades():
+    drawn = draw(lively_world(segments=NO_SURPRISE, demand={"persistence": 2}), 1, np.arange(2))
+    agent = SegmentDemand(drawn, 1, np.arange(2))
+    seen = history(drawn, demand=None, unexplained_growth=None)
+    opening = last_state(np.array([2.0]))[0] * agent.observed[..., -1]
+    assert (np.abs(opening) > 0.01).all()
+    months = np.arange(7, 7 + 36)
+    surprise = opening * np.exp(-months / 24)[:, None, None, None]
+    np.testing.assert_allclose(seen["unexplained_growth"][36:], surprise, rtol=1e-9)
+    filled = odds(12 * seen["demand"][36:] / agent.ceiling)
+    np.testing.assert_allclose(np.diff(filled, axis=0), (drawn.segments.growth[:, :, None] + surprise[1:]) / 12, rtol=1e-9)
+
+
+def test_the_surprise_of_the_observed_years_is_written_down():
+    drawn = draw(lively_world(), 1, np.arange(2))
+    seen = history(drawn, unexplained_growth=None)["unexplained_growth"][:36].reshape(3, 12, 2, 2, 2)
+    observed = np.moveaxis(SegmentDemand(drawn, 1, np.arange(2)).observed, -1, 0)
+    np.testing.assert_array_equal(seen, observed[:, None].repeat(12, axis=1))
+    assert not observed[0].any()
+    assert observed[1:].all()
+
+
+@given(st.floats(0.01, 0.9), st.floats(0, 0.8), st.floats(-0.5, 0.5))
+def test_growth_beyond_that_of_the_curve_is_the_surprise(share, growth, surprise):
+    yearly = logistic(np.array(share), np.array(1.0), np.array(growth + surprise), np.arange(3))
+    seen = observed_surprise(yearly.reshape(1, 1, 3), np.ones((2, 1, 1)), np.full((2, 1, 1), growth))
+    kept = yearly < 1 / 1.05  # a market that is all but full says nothing of growth
+    np.testing.assert_allclose(seen[:, 0, 0, 1:][:, kept[1:]], np.broadcast_to(surprise, (2, kept[1:].sum())), atol=1e-9)
+    assert not seen[..., 0].any()
+
+
+@given(arrays(float, (1, 2, 4), elements=st.one_of(st.just(0.0), st.floats(1e-9, 1e5))))
+def test_whatever_was_sold_nobody_believes_in_more_than_the_largest_surprise(yearly):
+    seen = observed_surprise(yearly, np.full((2, 1, 2), 10.0), np.full((2, 1, 1), 0.3))
+    assert (np.abs(seen) <= LARGEST_SURPRISE).all()
+
+
+@pytest.mark.parametrize("persistence", [0.2, 1.0, 5.0])
+def test_the_mean_of_a_year_tells_of_its_end_what_a_fading_process_says(persistence):
+    when = (np.arange(1200) + 0.5) / 1200
+    mean = np.exp(-np.abs(when[:, None] - when) / persistence).mean()
+    joint = np.exp(-(1 - when) / persistence).mean()
+    told, unsure = last_state(np.array([persistence]))
+    assert told[0] == pytest.approx(joint / mean, rel=1e-4)
+    assert unsure[0] == pytest.approx(np.sqrt(1 - joint**2 / mean), rel=1e-4)
 
 
 def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
@@ -69,14 +121,13 @@ def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
 
 @pytest.mark.parametrize(("change", "wanted"), [(2.0, 0.25), (0.5, 4.0), (1.0, 1.0)])
 def test_dearer_packs_are_wanted_less_as_elasticity_says(change, wanted):
-    drawn = draw(
-        lively_world(demand={"noise": 0}, segments={name: {"price_elasticity": -2} for name in ("cars", "storage")}), 1, np.arange(2)
-    )
-    agent = SegmentDemand(drawn, 1, np.arange(2))
-    agent.price = agent.reference = np.full((2, 2), 100.0)
-    before = agent.at(40)
-    agent.price = agent.price * change
-    np.testing.assert_allclose(agent.at(40) / before, wanted)
+    drawn = draw(lively_world(segments={name: {"surprise": 0, "price_elasticity": -2} for name in ("cars", "storage")}), 1, np.arange(2))
+    found = []
+    for price in (100.0, 100.0 * change):
+        agent = SegmentDemand(drawn, 1, np.arange(2))
+        agent.reference, agent.price = np.full((2, 2), 100.0), np.full((2, 2), price)
+        found.append(agent.at(40))
+    np.testing.assert_allclose(found[1] / found[0], wanted)
 
 
 def test_the_price_that_the_curve_expects_falls_year_by_year():
@@ -91,16 +142,43 @@ def test_the_price_that_the_curve_expects_falls_year_by_year():
     np.testing.assert_allclose(agent.reference / before, 0.9)
 
 
-def test_a_surprise_has_its_spread_and_fades():
-    drawn = draw(
-        lively_world(last_year=2040, demand={"noise": 0.2, "persistence": 0.5}, **{"segments": NO_NOISE["segments"]}), 1, np.arange(60)
-    )
-    agent = SegmentDemand(drawn, 1, np.arange(60))
-    agent.price = agent.reference = np.ones((60, 2))
-    surprises = []
+def surprises(worlds, **demand):
+    """Surprises of the forecast to 2040 beyond what the record left, (month, realization, segment, region)."""
+    drawn = draw(lively_world(last_year=2040, segments=SURPRISING, demand=demand), 1, np.arange(worlds))
+    agent = SegmentDemand(drawn, 1, np.arange(worlds))
+    agent.price = agent.reference = np.ones((worlds, 2))
+    found = []
     for month in range(36, 300):
         agent.at(month)
-        surprises.append(agent.surprise)
-    late = np.array(surprises)[60:, :, 0]
+        found.append(agent.surprise)
+    return np.array(found)[60:]
+
+
+def test_a_surprise_has_its_spread_and_fades():
+    late = surprises(30, persistence=0.5)
     assert late.std() == pytest.approx(0.2, rel=0.05)
     assert np.corrcoef(late[:-6].ravel(), late[6:].ravel())[0, 1] == pytest.approx(np.exp(-1), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("common", "regional", "segments", "regions"), [(0, 1, 0, 0), (0, 0, 0, 1), (1, 0.4, 1, 1), (0.3, 0.4, 0.3, 0.3 + 0.7 * 0.6)]
+)
+def test_surprises_are_common_to_all_to_a_segment_or_a_regions_own(common, regional, segments, regions):
+    late = surprises(30, persistence=0.1, common=common, regional=regional)
+
+    def together(one, other):
+        return np.corrcoef(one.ravel(), other.ravel())[0, 1]
+
+    assert together(late[..., 0, 0], late[..., 0, 1]) == pytest.approx(regions, abs=0.05)
+    assert together(late[..., 0, 0], late[..., 1, 0]) == pytest.approx(segments, abs=0.05)
+    assert together(late[..., 0, 0], late[..., 1, 1]) == pytest.approx(common, abs=0.05)
+    assert late.std() == pytest.approx(0.2, rel=0.05)
+
+
+def test_the_opening_surprise_is_as_uncertain_as_the_last_year_leaves_it():
+    drawn = draw(lively_world(segments=SURPRISING, demand={"persistence": 1.5, "scale": 1}), 1, np.arange(400))
+    told, unsure = last_state(np.array([1.5]))
+    agent = SegmentDemand(drawn, 1, np.arange(400))
+    left = agent.surprise * np.exp(0.5 / 1.5) - told * agent.observed[..., -1]
+    assert left.mean() == pytest.approx(0, abs=3 * 0.2 / 20)
+    assert left.std() == pytest.approx(0.2 * unsure[0], rel=0.1)

@@ -5,7 +5,7 @@ import pytest
 
 from forecast.ensemble.design import draw
 from tests.play import history, simulated
-from tests.small_world import lively_world
+from tests.small_world import lively_world, steered_world
 
 EXACT = 1e-10
 
@@ -15,16 +15,26 @@ def agent(name, field):
     return lambda stage: getattr(stage.agents[name], field)
 
 
+WORLDS = {"free": lively_world, "on record": steered_world}
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def world(request):
+    """A world left to itself, and one held to a record."""
+    return WORLDS[request.param]()
+
+
 @pytest.fixture(scope="module")
-def parameters():
-    return draw(lively_world(), 3, np.arange(3))
+def parameters(world):
+    return draw(world, 3, np.arange(3))
 
 
 @pytest.fixture(scope="module")
 def seen(parameters):
     """Every month of three worlds."""
-    columns = ("demand", "orders", "deliveries", "backlog", "stock", "retirements", "output", "cells_made", "good", "lithium_recycled")
+    columns = ("demand", "orders", "deliveries", "backlog", "withdrawn", "stock", "retirements", "output", "cells_made", "good")
     columns += ("lithium_supply", "lithium_demand", "lithium_inventory", "lithium_revision", "lithium_content", "mine_output")
+    columns += ("lithium_recycled", "lithium_lost", "lithium_price_on_record", "lithium_price_missed")
     lithium = {field: agent("LithiumMarket", field) for field in ("ore", "upstream", "downstream")}
     return history(parameters, **dict.fromkeys(columns), **lithium, pool=agent("Recyclers", "pool"))
 
@@ -40,14 +50,27 @@ def test_stock_is_what_was_there_and_came_and_did_not_leave(seen):
     close(np.diff(stock, axis=0), (seen["deliveries"] - seen["retirements"])[1:], stock)
 
 
-def test_demand_is_delivered_or_waits(seen):
+def test_demand_is_delivered_or_waits_or_is_given_up(seen):
     waiting = seen["backlog"].sum(axis=-1)
-    assert waiting.max() > 0
-    close(seen["demand"][1:], seen["deliveries"].sum(axis=-1)[1:] + np.diff(waiting, axis=0), seen["demand"])
+    assert seen["withdrawn"].max() > 0
+    went = seen["deliveries"].sum(axis=-1) + seen["withdrawn"]
+    close(seen["demand"][1:], went[1:] + np.diff(waiting, axis=0), seen["demand"])
+
+
+def test_orders_are_new_demand_and_what_still_waits(seen):
+    waiting = seen["backlog"].sum(axis=-1)[:-1] - seen["withdrawn"][1:]
+    assert waiting.min() >= 0
+    close(seen["orders"].sum(axis=-1)[1:], seen["demand"][1:] + waiting, seen["orders"])
 
 
 def test_orders_are_delivered_or_wait(seen):
     close(seen["orders"], seen["deliveries"] + seen["backlog"], seen["orders"])
+
+
+def test_nobody_gives_up_more_than_the_declared_share_of_what_waits(seen, parameters):
+    waiting = seen["backlog"].sum(axis=-1)[:-1]
+    close(seen["withdrawn"][1:], waiting * parameters.buyers.withdrawal[:, None, None], waiting)
+    assert not seen["withdrawn"][0].any()
 
 
 def test_makers_deliver_what_buyers_get(seen):
@@ -59,9 +82,10 @@ def test_bad_cells_are_made_too(seen):
     assert (seen["cells_made"] > seen["output"].sum(axis=2)).any()
 
 
-def test_every_tonne_of_lithium_is_mined_or_recycled_and_used_or_in_stock(seen, parameters):
+def test_every_tonne_of_lithium_is_mined_or_recycled_and_used_or_lost_or_in_stock(seen, parameters):
     came = seen["lithium_supply"] * parameters.lithium.conversion_yield + seen["lithium_recycled"]
-    went = seen["lithium_demand"] - seen["lithium_revision"]
+    went = seen["lithium_demand"] + seen["lithium_lost"] - seen["lithium_revision"]
+    assert seen["lithium_lost"].max() > 0
     close(np.diff(seen["lithium_inventory"], axis=0), (came - went)[1:], seen["lithium_inventory"])
 
 
@@ -82,9 +106,17 @@ def test_cells_and_other_uses_take_the_lithium_that_is_there(seen, parameters):
     assert (seen["lithium_demand"] >= cells * (1 - EXACT)).all()
 
 
-def test_stocks_are_revised_once_when_the_observed_years_end(seen, parameters):
-    revised = np.flatnonzero(seen["lithium_revision"].any(axis=1))
-    assert revised.tolist() == [(2018 - 2015) * 12 - 1]
+def test_stocks_are_revised_while_the_price_is_on_record_and_no_longer(seen, world):
+    observed = 12 * (world.observed_until - world.first_year + 1) if world.record else 0
+    revised = seen["lithium_revision"] != 0
+    assert revised[:observed].all()
+    assert not revised[observed:].any()
+    assert (seen["lithium_price_on_record"][:observed] > 0).all()
+    assert not seen["lithium_price_on_record"][observed:].any()
+
+
+def test_stocks_are_revised_against_what_the_price_missed(seen):
+    assert (seen["lithium_revision"] * seen["lithium_price_missed"] <= 0).all()
 
 
 def test_recycling_returns_no_more_than_was_retired(seen, parameters):
@@ -104,18 +136,18 @@ def test_a_public_stock_takes_its_lithium_from_the_market():
         lithium_recycled=None,
         lithium_demand=None,
         lithium_revision=None,
+        lithium_lost=None,
         lithium_inventory=None,
     )
     came = seen["lithium_supply"] * bought.lithium.conversion_yield + seen["lithium_recycled"]
-    went = seen["lithium_demand"] - seen["lithium_revision"] + seen["stockpiling"] / 12
+    went = seen["lithium_demand"] + seen["lithium_lost"] - seen["lithium_revision"] + seen["stockpiling"] / 12
     assert seen["stockpiling"].sum(axis=0).tolist() == [144000, 144000]
     close(np.diff(seen["lithium_inventory"], axis=0), (came - went)[1:], seen["lithium_inventory"])
 
 
-def test_a_year_is_the_sum_the_mean_or_the_end_of_its_months(parameters):
+def test_a_year_is_the_sum_the_mean_or_the_end_of_its_months(world):
     from forecast.model.market import COLUMNS
 
-    world = lively_world()
     years, months = simulated(world, 3), simulated(world, 3, monthly=True)
     for name, column in COLUMNS.items():
         if column.every == "year":
@@ -124,9 +156,9 @@ def test_a_year_is_the_sum_the_mean_or_the_end_of_its_months(parameters):
             np.testing.assert_allclose(years[name], year, rtol=1e-5, atol=1e-6 * np.abs(year).max(), err_msg=name)
 
 
-def test_the_shares_of_what_is_sold_sum_to_one():
+def test_the_shares_of_what_is_sold_sum_to_one(world):
     for monthly in (False, True):
-        found = simulated(lively_world(), 3, monthly=monthly)
+        found = simulated(world, 3, monthly=monthly)
         for share, whole in (("share_of_sales", "deliveries"), ("share_of_stock", "stock")):
             there = found[whole].sum(axis=-1) > 0
             assert there.any()

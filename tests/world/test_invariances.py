@@ -11,7 +11,7 @@ import pytest
 from forecast.ensemble.design import draw
 from forecast.model.world import World, simulate
 from tests.play import assert_same_bytes, simulated
-from tests.small_world import LIVELY_DIFFERENCES, lively_world
+from tests.small_world import LIVELY_DIFFERENCES, lively_world, steered_world
 
 LATE = 2101
 QUIET_MAKER = {"title": "Nobody", "region": "china", "strategy": "dual_track", "founded": LATE, "capacity": {"lfp": 50}, "cash": 9000}
@@ -56,43 +56,58 @@ def axes(world: World):
     return {"order": {dim: sorted(getattr(world, kind)) for dim, kind in kinds.items()}, "dims": lambda name: columns[name].dims}
 
 
+SPREADS = {f"{name}_spread": 0.1 for name in ("cell_price", "mine_output", "lithium_price", "taste")}
+ERRORS = {name: {"error": 0.1} for name in ("cells", "lithium", "lithium_ends", "mined", "nickel", "lfp_china", "lfp_europe")}
+
+
+def unsure_world(**differences):
+    """A world on a record that has errors, after which the unexplained drifts."""
+    return steered_world(**{"unexplained": SPREADS, "record": ERRORS} | differences)
+
+
+@pytest.fixture(scope="module", params=[lively_world, unsure_world])
+def world(request):
+    """What makes a world, with differences: one left to itself, and one held to a record."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def five():
-    return simulated(lively_world(), 1, range(5))
+def five(world):
+    return simulated(world(), 1, range(5))
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_a_world_alone_is_the_same_world_among_five(five, number):
-    alone = simulated(lively_world(), 1, [number])
+def test_a_world_alone_is_the_same_world_among_five(world, five, number):
+    alone = simulated(world(), 1, [number])
     assert_same_bytes({name: values[number : number + 1] for name, values in five.items()}, alone)
 
 
 @pytest.mark.parametrize("parts", [([0, 1, 2, 3], [4]), ([0, 1], [2, 3, 4])])
-def test_blocks_may_be_cut_anywhere(five, parts):
-    cut = [simulated(lively_world(), 1, part) for part in parts]
+def test_blocks_may_be_cut_anywhere(world, five, parts):
+    cut = [simulated(world(), 1, part) for part in parts]
     assert_same_bytes(five, {name: np.concatenate([part[name] for part in cut]) for name in five})
 
 
-def test_worlds_of_a_block_differ_and_so_do_seeds(five):
+def test_worlds_of_a_block_differ_and_so_do_seeds(world, five):
     price = five["lithium_price"]
     assert len(np.unique(price[:, 0])) == 5
-    assert not np.isclose(price, simulated(lively_world(), 2, range(5))["lithium_price"]).all(axis=1).any()
+    assert not np.isclose(price, simulated(world(), 2, range(5))["lithium_price"]).all(axis=1).any()
 
 
-def test_the_order_of_blocks_in_the_file_changes_no_byte(five):
-    assert list(turned(lively_world()).mines) == list(reversed(lively_world().mines))
-    assert_same_bytes(five, simulated(turned(lively_world()), 1, range(5)))
+def test_the_order_of_blocks_in_the_file_changes_no_byte(world, five):
+    assert list(turned(world()).mines) == list(reversed(world().mines))
+    assert_same_bytes(five, simulated(turned(world()), 1, range(5)))
 
 
-def test_a_draw_can_be_played_again_and_again(five):
-    drawn = draw(lively_world(), 1, np.arange(5))
+def test_a_draw_can_be_played_again_and_again(world, five):
+    drawn = draw(world(), 1, np.arange(5))
     for _ in range(2):
         assert_same_bytes(five, simulate(drawn, 1, np.arange(5)))
 
 
-@pytest.mark.parametrize("last", [2021, 2040])
-def test_a_longer_horizon_leaves_the_past_unchanged(five, last):
-    longer = simulated(lively_world(last_year=last), 1, range(5))
+@pytest.mark.parametrize("last", [2022, 2040])
+def test_a_longer_horizon_leaves_the_past_unchanged(world, five, last):
+    longer = simulated(world(last_year=last), 1, range(5))
     past = {name: np.ascontiguousarray(values[:, : five[name].shape[1]]) for name, values in longer.items()}
     assert_same_bytes(five, past)
 
@@ -107,21 +122,38 @@ def test_a_longer_horizon_leaves_the_past_of_the_shipped_world_unchanged():
 @pytest.mark.parametrize(
     ("kind", "name", "block"), [("manufacturers", "another", QUIET_MAKER), ("mines", "another", QUIET_MINE)], ids=["maker", "mine"]
 )
-def test_whoever_never_acts_moves_nobody_elses_luck(five, kind, name, block):
-    world = lively_world(**{kind: {name: block}})
-    assert_same_bytes(five, without(simulated(world, 1, range(5)), axes(world), name), told=kind)
+def test_whoever_never_acts_moves_nobody_elses_luck(world, five, kind, name, block):
+    larger = world(**{kind: {name: block}})
+    assert_same_bytes(five, without(simulated(larger, 1, range(5)), axes(larger), name), told=kind)
 
 
-def test_a_chemistry_that_nobody_makes_changes_nothing_for_the_others(five):
-    idle = lively_world().chemistries["sodium_ion"].model_copy(update={"title": "Never", "learns_from": {}, "conversion_cost": {}})
-    world = lively_world()
-    programme = world.programmes["sodium_ion"].model_copy(update={"knowledge_from": {}})
-    world = world.model_copy(
-        update={"chemistries": {**world.chemistries, "never": idle}, "programmes": {**world.programmes, "never": programme}}
+def test_a_chemistry_that_nobody_makes_changes_nothing_for_the_others(world, five):
+    larger = world()
+    idle = larger.chemistries["sodium_ion"].model_copy(update={"title": "Never", "learns_from": {}, "conversion_cost": {}})
+    programme = larger.programmes["sodium_ion"].model_copy(update={"knowledge_from": {}})
+    larger = larger.model_copy(
+        update={"chemistries": {**larger.chemistries, "never": idle}, "programmes": {**larger.programmes, "never": programme}}
     )
-    found = without(simulated(world, 1, range(5)), axes(world), "never")
+    found = without(simulated(larger, 1, range(5)), axes(larger), "never")
     for name, values in five.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-6, atol=1e-6 * np.abs(values).max(), err_msg=name)
+
+
+def renamed(world):
+    """The same world whose series have names in another order."""
+    record = {f"z{9 - place}": series for place, series in enumerate(sorted(world.record))}
+    return world.model_copy(update={"record": {new: world.record[old] for new, old in record.items()}})
+
+
+def test_the_names_of_series_change_no_byte_where_they_have_no_error():
+    world = steered_world(unexplained=SPREADS)
+    assert renamed(world).record.keys().isdisjoint(world.record)
+    assert_same_bytes(simulated(world, 1, range(3)), simulated(renamed(world), 1, range(3)))
+
+
+def test_where_series_have_errors_their_names_are_their_luck():
+    here, there = (simulated(world, 1, range(3))["lithium_price"][:, :48] for world in (unsure_world(), renamed(unsure_world())))
+    assert not np.isclose(here, there, rtol=1e-3).all(axis=1).any()
 
 
 SCRIPT = """

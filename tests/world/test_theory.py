@@ -9,6 +9,7 @@ from tests.play import history, play, simulated
 from tests.small_world import lively_world
 
 LFP, NMC, SODIUM = range(3)
+LITHIUM_OF_TODAY = 10_500.0  # USD/t
 SPREADLESS = {"normal": lambda a: (a[0], 0.0), "lognormal": lambda a: (a[0], 0.0), "uniform": lambda a: (sum(a) / 2,) * 2}
 
 
@@ -119,10 +120,14 @@ def shares(worlds=8, seed=1, **differences):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_dearer_lithium_never_helps_lithium_chemistries(seed):
-    base, _, price = shares(seed=seed)
-    dear, _, higher = shares(seed=seed, policy={"push": {"kind": "lithium_price", "start": 2016, "size": 8}})
-    assert (higher > price).mean() >= 0.75
-    assert (dear - base).mean() < 0
+    def held_at(price):
+        record = {"lithium": {"kind": "lithium_price", "values": {2015: price}, "error": 0}}
+        return shares(seed=seed, observed_until=2020, record=record)
+
+    (base, _, price), (dear, _, higher) = held_at(8000), held_at(40_000)
+    np.testing.assert_allclose(higher / price, 5, rtol=1e-6)
+    assert (dear - base).mean() < -0.02
+    assert (dear < base).mean() >= 0.75, "in a world or two another maker fails"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -144,13 +149,13 @@ def test_doubling_lithium_moves_the_pack_of_a_car_by_four_to_eight_per_cent():
     def spectator(stage):
         if stage.market.month == parameters.months:
             makers, market = stage.agents["Manufacturers"], stage.market
-            makers.lagged_lithium = parameters.lithium.forecast_price
+            makers.lagged_lithium = np.full(4, LITHIUM_OF_TODAY)
             costs = []
             for _ in range(2):
                 market.lithium_price[...] = makers.lagged_lithium
                 makers.reckon(market, 2024.99)
                 costs.append(np.average(market.unit_cost[..., lfp], axis=1, weights=market.capacity[..., lfp]))
-                makers.lagged_lithium = 2 * parameters.lithium.forecast_price
+                makers.lagged_lithium = np.full(4, 2 * LITHIUM_OF_TODAY)
             seen.append(costs)
 
     play(parameters, spectator=spectator)

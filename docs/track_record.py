@@ -1,0 +1,286 @@
+"""Write track-record.md: the hindcast as it is, good or bad (`make track-record`).
+
+    python docs/track_record.py OUTPUTS
+
+OUTPUTS holds hindcast/, calibration-check.nc and the runs of the scenarios; what is said besides stands in track-record.md.in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import click
+import numpy as np
+import xarray as xr
+from behaviour import save, table
+
+from forecast.assess.evidence import SPREADS
+from forecast.assess.learned import fit_rows, kind_of, parameter_rows
+from forecast.assess.scores import CAVEAT, by_horizon, diebold_mariano, forecaster_rows, pooled, rows
+from forecast.assess.synthetic import evenness
+from forecast.assess.track import POOLED, read
+from forecast.ensemble.export import read_netcdf
+from forecast.ensemble.posterior import read as read_posterior
+from forecast.errors import ForecastError
+from forecast.report import track_record
+from forecast.report.learned import identified
+from forecast.scenario import shipped_folder
+
+PAGE = Path(__file__).parent / "track-record.md"
+PICTURES = PAGE.parent / "pictures"
+DESIGN = (2018, 2019, 2020)
+"""Origins that were looked at again and again while the model was changed."""
+GOAL = {"cell_price": 0.2, "lithium_price": 0.2, "lfp_share_world": 0.2, "lfp_share_china": 0.2, "lfp_share_europe": 0.2}
+GOAL |= {"lfp_share_united_states": 0.2, "ev_battery_demand": 0.0, "storage_demand": 0.0}
+SHOWN = 20
+
+
+def figure(value: float | None, form: str = "{:.2f}") -> str:
+    """A number for a table."""
+    return "-" if value is None else form.format(value)
+
+
+def score_table(scored: xr.Dataset, origins: Iterable[int]) -> str:
+    """Scores of the model beside its best rival, horizons together."""
+    made = pooled(scored.sel(origin=list(origins)), POOLED)
+    head = ("series", "points", "CRPS", "best rival", "its CRPS", "skill", "goal", "within 50 %", "within 90 %")
+    body = [
+        (
+            row["series"], row["points"], figure(row["crps"], "{:.3f}"), row["best_rival"], figure(row["rival_crps"], "{:.3f}"),
+            figure(row["skill"], "{:+.2f}"), f"above {GOAL[row['series']]:.1f}", figure(row["coverage_50"]), figure(row["coverage_90"]),
+        )
+        for row in rows(made)
+    ]  # fmt: skip
+    return table(head, body)
+
+
+def verdict(scored: xr.Dataset, origins: Iterable[int]) -> str:
+    """Which goals are met, in a sentence."""
+    made = rows(pooled(scored.sel(origin=list(origins)), POOLED))
+    met = [row["series"] for row in made if row["skill"] is not None and row["skill"] > GOAL[row["series"]]]
+    missed = [f"{row['series']} ({figure(row['skill'], '{:+.2f}')})" for row in made if row["series"] not in met]
+    wide = [row["series"] for row in made if not 0.8 <= row["coverage_90"] <= 0.97]
+    half = [row["series"] for row in made if not 0.4 <= row["coverage_50"] <= 0.6]
+    told = f"Skill is above its goal for {len(met)} of {len(made)} series" + (
+        f"; it falls short for {', '.join(missed)}. " if missed else ". "
+    )
+    told += f"The 90 % interval holds 80-97 % of the values for {len(made) - len(wide)} of {len(made)} series"
+    told += f" (not for {', '.join(wide)})" if wide else ""
+    told += f", the 50 % interval 40-60 % for {len(made) - len(half)}" + (f" (not for {', '.join(half)})." if half else ".")
+    return told
+
+
+def pooled_coverage(scored: xr.Dataset) -> str:
+    """Coverage of all series together."""
+    model = scored.sel(forecaster="model", horizon=list(POOLED))
+    return f"{float(model['inside_50'].mean()):.2f} within 50 %, {float(model['inside_90'].mean()):.2f} within 90 %"
+
+
+def all_forecasters(scored: xr.Dataset) -> str:
+    """CRPS of everybody."""
+    made = pooled(scored, POOLED)
+    found: dict[str, dict[str, float]] = {}
+    for row in forecaster_rows(made):
+        found.setdefault(row["series"], {})[row["forecaster"]] = row["crps"]
+    names = scored["forecaster"].values.tolist()
+    body = [[series, *(figure(each.get(name), "{:.3f}") for name in names)] for series, each in found.items()]
+    return table(("series", *names), body)
+
+
+def horizons(scored: xr.Dataset) -> str:
+    """Skill against the best rival by horizon."""
+    made = by_horizon(scored)
+    years = made["horizon"].values.tolist()
+    found = {
+        name: [figure(float(made["skill"].sel(series=name, horizon=year)), "{:+.2f}") for year in years]
+        for name in made["series"].values.tolist()
+    }
+    return table(("series", *(f"{year} year{'s' * (year > 1)}" for year in years)), [(name, *each) for name, each in found.items()])
+
+
+def tests(scored: xr.Dataset) -> str:
+    """Diebold-Mariano at the shortest horizon."""
+    best = pooled(scored, POOLED)["best_rival"]
+    body = []
+    for name in scored["series"].values.tolist():
+        found = diebold_mariano(scored, name, str(best.sel(series=name).item()), 1)
+        if found is not None:
+            body.append((name, best.sel(series=name).item(), figure(found["statistic"], "{:+.2f}"), figure(found["p"]), found["n"]))
+    return (
+        table(("series", "best rival", "statistic", "p", "n"), body) + "\n\n" + CAVEAT.format(n=scored.sizes["origin"]).capitalize() + "."
+    )
+
+
+def lithium_fans(made: xr.Dataset) -> str:
+    """Whether the fans of 2020 and 2021 hold the peak of 2022 and the trough of 2024."""
+    body = []
+    for origin in (2020, 2021):
+        for year in (2022, 2024):
+            one = made.sel(series="lithium_price", origin=origin, horizon=year - origin)
+            low, middle, high = one["prediction"].sel(forecaster="model").quantile((0.05, 0.5, 0.95), "draw").values.tolist()
+            value = float(one["observed"])
+            inside = "inside" if low <= value <= high else "outside"
+            body.append((origin, year, f"{value:,.0f}", f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}", inside))
+    return table(("from the end of", "year", "observed USD/t", "median", "90 %", ""), body)
+
+
+def learned() -> tuple[str, str]:
+    """What the shipped posterior knows: parameters, and the size of surprises."""
+    posterior = read_posterior(shipped_folder() / "posterior-2024.nc")
+    head = ("parameter", "prior", "5 %", "median", "95 %", "spread kept", "shift")
+    body = [
+        (
+            f"`{row['parameter']}`",
+            row["prior"],
+            *(f"{row[key]:.3g}" for key in ("q05", "q50", "q95")),
+            figure(row["spread_kept"]),
+            figure(row["shift"], "{:+.2f}"),
+        )
+        for row in parameter_rows(posterior)[:SHOWN]
+    ]
+    fit = [
+        (row["evidence"], row["points"], figure(row["prior"]), figure(row["posterior"]), figure(row["spread"]))
+        for row in fit_rows(posterior)
+    ]
+    assert posterior.extra is not None
+    save(identified(posterior.extra, "What the years to 2024 say of the parameters"), PICTURES / "calibration.png")
+    return table(head, body), table(("evidence", "points", "under the prior", "under the posterior", "spread learned"), fit)
+
+
+def rejection() -> str:
+    """How far the members of the prior are from the data, and those that a smoother has moved."""
+    posterior = read_posterior(shipped_folder() / "posterior-2024.nc")
+    assert posterior.extra is not None
+    told = posterior.extra
+    spread = np.array([np.median(posterior.draws[SPREADS[kind_of(name)]]) for name in told["datum"].values])
+    misfit = ((told["surprise"].values / (told["size"].values[:, None] * spread)) ** 2).sum(axis=-1)
+    weight = np.exp(-0.5 * (misfit[0] - misfit[0].min()))
+    best = np.sort(misfit[0])[: max(len(weight) // 20, 1)]
+    size = weight.sum() ** 2 / (weight**2).sum()
+    body = [
+        ("prior", misfit.shape[1], f"{np.median(misfit[0]):.0f}"),
+        ("best 5 % of the prior (rejection)", len(best), f"{np.median(best):.0f}"),
+        ("prior, weighted by likelihood", f"worth {size:.1f} draws", f"{(weight * misfit[0]).sum() / weight.sum():.0f}"),
+        ("smoother", misfit.shape[1], f"{np.median(misfit[1]):.0f}"),
+    ]
+    data = told.sizes["datum"]
+    return f"Misfit is the sum of {data} squared surprises, each over its learned size ({data} expected):\n\n" + table(
+        ("members", "number", "misfit"), body
+    )
+
+
+def checked(file: Path) -> str:
+    """Ranks of the truth in made-up pasts."""
+    found = read_netcdf(file)
+    made, trials = evenness(found), found.sizes["trial"]
+    columns = [f"t{i}" for i in range(1, 11)]
+    body = [
+        (
+            row["parameters"],
+            row["number"],
+            figure(row["within_50"]),
+            figure(row["within_90"]),
+            *(f"{100 * row[key]:.0f}" for key in columns),
+        )
+        for row in made
+    ]
+    head = ("parameters", "number", "within 50 %", "within 90 %", *(f"tenth {i}" for i in range(1, 11)))
+    return f"{trials} made-up pasts; percent of truths in each tenth of the draws (10 if even):\n\n" + table(head, body)
+
+
+REASONS = {
+    "cell_price": "its errors follow those of the lithium price: origins 2021 and 2022 expected dear lithium to last, and nobody "
+    "expected the price war of 2024.",
+    "lithium_price": "from the end of 2022 the model expected the shortage to last for years; it ended within months, as more mines and "
+    "stocks came than the deposits and the first prints said.",
+    "lfp_share_world": "it moves by decisions of few carmakers.",
+    "lfp_share_china": "it moves by decisions of few carmakers.",
+    "lfp_share_europe": "Tesla brought LFP cars to Europe in 2021 while the patents were in force, which the model took for a taste that "
+    "would grow once they expired; the share fell in 2022. One maker is a market here, and the model has no carmakers.",
+    "lfp_share_united_states": "it moves by decisions of few carmakers.",
+    "ev_battery_demand": "the doubling of 2021 and the years after were beyond what growth to 2020 had shown.",
+    "storage_demand": "cells shipped tripled in 2022, ahead of installations; the series is scored on few years, and growth before 2021 "
+    "rests on estimates.",
+}
+"""Why a series falls short, where it does; written after looking at the forecasts."""
+
+
+def shortfalls(scored: xr.Dataset) -> str:
+    """The series that miss their goal or whose 90 % interval is off, each with its reason."""
+    lines = []
+    for row in rows(pooled(scored, POOLED)):
+        missed = row["skill"] is None or row["skill"] <= GOAL[row["series"]]
+        off = not 0.8 <= row["coverage_90"] <= 0.97
+        if missed or off:
+            told = (
+                f"skill {figure(row['skill'], '{:+.2f}')} (goal above {GOAL[row['series']]:.1f}), 90 % holds {figure(row['coverage_90'])}"
+            )
+            lines.append(f"- **{row['series']}**: {told}; {REASONS[row['series']]}")
+    return "\n".join(lines) or "Nothing, by the goals of this page."
+
+
+def pictures(made: xr.Dataset, scored: xr.Dataset) -> str:
+    """All pictures, and the lines that show them."""
+    best = pooled(scored, POOLED)["best_rival"]
+    drawn: Mapping[str, Any] = {
+        "skill": lambda: track_record.skill(by_horizon(scored)),
+        "pit": lambda: track_record.pit(scored),
+        **{
+            name: lambda name=name: track_record.fans(made, name, str(best.sel(series=name).item()))
+            for name in made["series"].values.tolist()
+        },
+    }
+    lines = []
+    for name, draw in drawn.items():
+        file = f"hindcast-{name.replace('_', '-')}.png"
+        save(draw(), PICTURES / file)
+        title = str(made["title"].sel(series=name).item()) if name in made["series"] else {"skill": "Skill by horizon", "pit": "PIT"}[name]
+        lines.append(f"![{title}](pictures/{file})")
+    return "\n\n".join(lines)
+
+
+def write(outputs: Path) -> str:
+    """Write the page; returns it."""
+    made, scored = read(outputs / "hindcast")
+    origins = made["origin"].values.tolist()
+    later = [origin for origin in origins if origin not in DESIGN]
+    parameters, surprises = learned()
+    words = {
+        "members": str(made.attrs["members"]),
+        "design": ", ".join(map(str, DESIGN)),
+        "verdict": verdict(scored, origins),
+        "all_origins": score_table(scored, origins),
+        "design_origins": score_table(scored, DESIGN),
+        "later_origins": score_table(scored, later),
+        "coverage": pooled_coverage(scored),
+        "forecasters": all_forecasters(scored),
+        "horizons": horizons(scored),
+        "tests": tests(scored),
+        "lithium": lithium_fans(made),
+        "parameters": parameters,
+        "surprises": surprises,
+        "rejection": rejection(),
+        "check": checked(outputs / "calibration-check.nc"),
+        "shortfalls": shortfalls(scored),
+        "pictures": pictures(made, scored),
+    }
+    text = Template(PAGE.with_suffix(".md.in").read_text(encoding="utf-8")).substitute(words)
+    PAGE.write_text(text, encoding="utf-8")
+    return text
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the page and say how it went."""
+    try:
+        write(Path(arguments[0] if arguments else "outputs"))
+    except ForecastError as error:
+        sys.exit(str(error))
+    click.echo(f"docs/{PAGE.name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,228 @@
+"""The record: what was observed steers the replay, and what the model could not explain fades once the record ends.
+
+A replay left to itself drifts from the past. Here it is held to the record, month by month, by three corrections that
+nothing in the model explains: of cell prices, of mine output and of tastes; and the lithium price is set as observed.
+How large they have to be is the evidence against the parameters. In the forecast they fade and are joined by new ones
+as large as those of the past, so the forecast starts from the world as it is and carries the model's own error.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from forecast.declare import Block, Path, Quantity, parameter, path, setting
+from forecast.model.calendar import MONTHS_PER_YEAR, STEER, month, on
+from forecast.streams import each, normal
+
+KINDS = {
+    "cell_price": "mean price of lithium-ion cells in the world, USD/kWh",
+    "share": "share of `chemistry` in the lithium batteries delivered to `unexplained.segments` in `region`, by energy",
+    "lithium_price": "price of battery-grade carbonate as published for the year, contracts that lag the spot price, USD/t",
+    "lithium_price_year_end": "spot price at the end of the year, USD/t",
+    "mine_output": "lithium mined in the world, t LCE/year",
+    "mineral_price": "mean price of `mineral` in the year, USD/kg",
+}
+HALF_YEAR = MONTHS_PER_YEAR // 2
+LEAST_SHARE = 0.01  # shares are kept this far from 0 and 1 before their odds are taken: below, more or less says nothing of tastes
+TREND_KEPT = 0.5  # part of the last year's pace that goes on from its middle to its end
+SHARE_GAIN = 0.4  # part of the gap in log odds that a month corrects: buyers answer with a delay
+SHARE_LEAD = 0.5  # part of the month's change on record that is passed on at once
+SHARE_MEMORY = 2.0  # months over which the delivered share is smoothed
+MOST_BETWEEN = 3.0  # factor by which the price of a year's middle may leave the line between its ends
+BISECTIONS = 12
+LITHIUM_GAIN = 0.3  # part of what the price missed by that a month corrects: published prices hide when in the year they moved
+LARGEST_FACTOR = 1.0  # logarithm
+LARGEST_MOOD = 2.0
+LARGEST_TASTE = 4.0  # utility; beyond these two a correction could only hide that a policy or a requirement is wrong
+
+
+class Series(Block):
+    """One observed series; the replay is held to it."""
+
+    kind: Literal[tuple(KINDS)] = setting("What was observed: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
+    values: Path = path("1", "Value of each year, in the unit of the kind", "record block", at_least=0)
+    from_year: int = setting("First year on record, for year-end prices; other series must begin with the simulation", 2015)
+    error: Quantity = parameter("1", "Error of measurement: standard deviation of the logarithm, of the log odds for shares", "record block", at_least=0)
+    region: str = setting("Region, for shares", "")
+    chemistry: str = setting("Chemistry, for shares", "")
+    mineral: str = setting("Mineral, for mineral prices", "")
+
+
+class Unexplained(Block):
+    """What the model leaves unexplained: how large it is and how long it lasts."""
+
+    cell_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of cell prices", "none unless a scenario says so", 0.0, at_least=0)
+    cell_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts and margins of a few years", 2.0, above=0)
+    mine_output_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of mine output", "none unless a scenario says so", 0.0, at_least=0)
+    mine_output_memory: Quantity = parameter("year", "Time over which it fades", "assumption: mines that the deposits leave out stay left out", 5.0, above=0)
+    lithium_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of what lithium stocks are worth", "none unless a scenario says so", 0.0, at_least=0)
+    lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: a mood of traders, or a stock that nobody counts, lasts a year or two", 1.5, above=0)
+    taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region", "none unless a scenario says so", 0.0, at_least=0)
+    taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
+    segments: list[str] = setting("Segments whose tastes are on record", list())
+    reference: str = setting("Chemistry against which tastes are measured: nothing is unexplained in it", "")
+
+
+class Record:
+    """Holds the replay to what was observed, then lets go."""
+
+    def __init__(self, parameters, seed: int, realizations: np.ndarray):
+        self.own, self.series = parameters.unexplained, parameters.record
+        self.years = min(parameters.observed_until - parameters.first_year + 1, parameters.months // MONTHS_PER_YEAR)
+        self.steered = self.years * MONTHS_PER_YEAR
+        self.ion = parameters.chemistries.lithium[0] > 0
+        names = parameters.regions.names, parameters.chemistries.names
+        self.segments = np.array([name in self.own.segments for name in parameters.segments.names], bool)
+        self.places = [
+            (row, names[0].index(region), names[1].index(chemistry))
+            for row, (kind, region, chemistry) in enumerate(zip(self.series.kind, self.series.region, self.series.chemistry, strict=True))
+            if kind == "share"
+        ]
+        self.minerals = [(row, parameters.minerals.names.index(self.series.mineral[row])) for row in self._rows("mineral_price")]
+        self.target = self._targets(seed, realizations)
+        self.first = np.array([year - parameters.first_year for year in self.series.from_year], int)
+        self.lithium = self._lithium_path(parameters.lithium)
+        self.seen = np.zeros((parameters.size, len(self.places), 2))
+        kinds = [f"unexplained taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
+        self.luck = {
+            "cell_price": normal(seed, "unexplained cell price", realizations, parameters.months),
+            "mine_output": normal(seed, "unexplained mine output", realizations, parameters.months),
+            "lithium_price": normal(seed, "unexplained lithium price", realizations, parameters.months),
+            "taste": each(normal, seed, kinds, realizations, parameters.months).reshape(parameters.size, parameters.months, *map(len, names)),
+        }
+        self.luck["taste"][..., [name == self.own.reference for name in names[1]]] = 0.0
+        self.state = {name: np.zeros_like(luck[:, 0]) for name, luck in self.luck.items()}
+        taste = np.zeros(self.state["taste"].shape[1:], bool)
+        for _, region, chemistry in self.places:
+            taste[region, chemistry] = True
+        self.held = {name: np.array(bool(self._rows(name))) for name in ("cell_price", "mine_output", "lithium_price")} | {"taste": taste}
+
+    def _targets(self, seed: int, realizations: np.ndarray) -> np.ndarray:
+        """What each world takes for the truth, by year: the record within its error, (realization, series, year), logarithm or log odds."""
+        observed = self.series.values[:, ::MONTHS_PER_YEAR][:, : self.years]
+        shares = np.array([kind == "share" for kind in self.series.kind], bool)[:, None]
+        kept = np.clip(observed, LEAST_SHARE, 1.0 - LEAST_SHARE)
+        scaled = np.where(shares, np.log(kept / (1.0 - kept)), np.log(np.maximum(observed, 1e-12)))
+        error = each(normal, seed, [f"error of {name}" for name in self.series.names], realizations, self.years)
+        return scaled + self.series.error[:, :, None] * np.moveaxis(error, 1, 2)
+
+    def _rows(self, kind: str) -> list[int]:
+        return [row for row, own in enumerate(self.series.kind) if own == kind]
+
+    def at(self, row: int, now: int) -> np.ndarray:
+        """Target of a series in a month, straight between mid-years and at half the last pace beyond them, (realization,)."""
+        when = max((now + 0.5) / MONTHS_PER_YEAR - 0.5, 0.0)
+        after = min(int(when) + 1, self.years - 1)
+        before = max(after - 1, 0)
+        share = min(when - before, 1.0) + TREND_KEPT * max(when - before - 1.0, 0.0)
+        return self.target[:, row, before] + share * (self.target[:, row, after] - self.target[:, row, before])
+
+    def _lithium_path(self, lithium) -> np.ndarray:
+        """Spot price of every month on record, (realization, month) USD/t; no month without a series.
+
+        Where the spot price is known at the end of a year and of the year before, the price in between is such that
+        contracts average what was published; else it runs straight through the published years.
+        """
+        rows, ends = self._rows("lithium_price")[:1], self._rows("lithium_price_year_end")[:1]
+        if not rows:
+            return np.zeros((len(self.target), 0))
+        path, contract = np.zeros((len(self.target), 0)), np.broadcast_to(lithium.first_price, len(self.target))
+        for year in range(self.years):
+            ends_known = bool(ends) and year > self.first[ends[0]]
+            if ends_known:
+                knots = [self.target[:, ends[0], year - 1], self.target[:, ends[0], year]]
+                months = between(knots, self.target[:, rows[0], year], contract, lithium.contract_lag)
+            else:
+                now = range(year * MONTHS_PER_YEAR, (year + 1) * MONTHS_PER_YEAR)
+                months = np.exp(np.stack([self.at(rows[0], each_month) for each_month in now], axis=-1))
+            contract = contracted(months, contract, lithium.contract_lag)[:, -1]
+            path = np.concatenate([path, months], axis=1)
+        return path
+
+    def run(self, env, market):
+        """Compare last month with the record, correct, and let what is not on record drift."""
+        while True:
+            yield on(env, STEER)
+            now = month(env)
+            self.drift(now)
+            if 0 < now < self.steered:
+                self.correct(market, now)
+            self.tell(market, now)
+
+    def drift(self, now: int) -> None:
+        """What is unexplained fades and is renewed, save where a series says what it is."""
+        for name, luck in self.luck.items():
+            shape = (-1, *[1] * (luck.ndim - 2))
+            kept = np.exp(-1.0 / (getattr(self.own, f"{name}_memory") * MONTHS_PER_YEAR)).reshape(shape)
+            spread = getattr(self.own, f"{name}_spread").reshape(shape)
+            drifted = kept * self.state[name] + spread * np.sqrt(1.0 - kept**2) * luck[:, now]
+            self.state[name] = np.where(self.held[name] & (now < self.steered), self.state[name], drifted)
+
+    def correct(self, market, now: int) -> None:
+        """Move what is unexplained by what separates last month from the record."""
+        measured = {"cell_price": market.mean_cell_price, "mine_output": market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR}
+        for name, value in measured.items():
+            for row in self._rows(name)[:1]:
+                moved = self.state[name] + self.at(row, now) - np.log(np.maximum(value, 1e-12))
+                self.state[name] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
+        if self._rows("lithium_price"):
+            moved = self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
+            self.state["lithium_price"] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)
+        for place, (row, region, chemistry) in enumerate(self.places):
+            sold = market.deliveries[:, self.segments, region].sum(axis=1)
+            parts = np.stack([sold[:, chemistry], (sold * self.ion).sum(axis=-1)], axis=-1)
+            self.seen[:, place] += parts if now == 1 else (parts - self.seen[:, place]) / SHARE_MEMORY
+            share = np.clip(self.seen[:, place, 0] / np.maximum(self.seen[:, place, 1], 1e-12), LEAST_SHARE, 1.0 - LEAST_SHARE)
+            gap = self.at(row, now) - np.log(share / (1.0 - share))
+            lead = self.at(row, now) - self.at(row, now - 1)
+            moved = self.state["taste"][:, region, chemistry] + SHARE_GAIN * gap + SHARE_LEAD * lead
+            self.state["taste"][:, region, chemistry] = np.clip(moved, -LARGEST_TASTE, LARGEST_TASTE)
+
+    def tell(self, market, now: int) -> None:
+        """Write down what is unexplained, and the lithium price on record."""
+        market.unexplained_cell_price[...] = self.state["cell_price"]
+        market.unexplained_mine_output[...] = self.state["mine_output"]
+        market.unexplained_lithium_price[...] = self.state["lithium_price"]
+        market.unexplained_taste[...] = self.state["taste"]
+        for row, mineral in self.minerals:
+            market.mineral_price_on_record[:, mineral] = np.exp(self.at(row, now)) if now < self.steered else 0.0
+        on_record = now < self.lithium.shape[1]
+        market.lithium_price_on_record[...] = self.lithium[:, now] if on_record else 0.0
+
+
+def contracted(spot: np.ndarray, contract: np.ndarray, lag: np.ndarray) -> np.ndarray:
+    """Prices in contracts that follow the spot price with a lag.
+
+    spot      (realization, month)
+    contract  (realization,)  before the first month
+    lag       (realization,)  months
+    returns   (realization, month)
+    """
+    found = []
+    for now in spot.T:
+        contract = contract + (now - contract) / lag
+        found.append(contract)
+    return np.stack(found, axis=-1)
+
+
+def between(ends: list[np.ndarray], published: np.ndarray, contract: np.ndarray, lag: np.ndarray) -> np.ndarray:
+    """Spot prices of a year whose contracts average what was published, as far as a factor of MOST_BETWEEN allows.
+
+    ends       logarithm of the spot price before and at the end of the year, (realization,) each
+    published  logarithm of the yearly price, (realization,)
+    returns    (realization, month): straight lines in the logarithm from end to middle to end
+    """
+    share = (np.arange(MONTHS_PER_YEAR) + 1.0) / HALF_YEAR
+    rise, fall = np.minimum(share, 1.0), np.maximum(share - 1.0, 0.0)
+    chord = 0.5 * (ends[0] + ends[1])
+    low, high = chord - np.log(MOST_BETWEEN), chord + np.log(MOST_BETWEEN)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        climb = ends[0][:, None] + (middle - ends[0])[:, None] * rise
+        spot = np.exp(climb + (ends[1] - middle)[:, None] * fall)
+        above = contracted(spot, contract, lag).mean(axis=1) > np.exp(published)
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return spot
+
