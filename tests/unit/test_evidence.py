@@ -124,14 +124,15 @@ def test_only_what_is_on_record_is_evidence():
 
 @cache
 def shipped():
-    """Evidence of one replay of the shipped world to 2018."""
+    """Evidence of one replay of the shipped world to 2018, and all it is made of."""
     world = as_known(load("baseline", ["buyers.number=300"]).world, 2018, 2018)
     drawn = draw(world, 1, np.arange(1))
-    return evidence(world, drawn, simulate(drawn, 1, np.arange(1)))
+    played = simulate(drawn, 1, np.arange(1))
+    return evidence(world, drawn, played), world, drawn, played
 
 
 def test_the_shipped_world_has_evidence_of_every_kind_and_says_how_large_each_should_be():
-    told = shipped()
+    told = shipped()[0]
     assert set(told.kinds) == set(SPREADS)
     assert all(len(told.of(kind)) >= 3 for kind in SPREADS)
     world = load("baseline").world
@@ -144,8 +145,18 @@ def test_the_shipped_world_has_evidence_of_every_kind_and_says_how_large_each_sh
 
 
 def test_nothing_is_known_of_the_growth_of_the_first_year():
-    grown = [name for name in shipped().names if name.startswith("growth mass_cars")]
+    grown = [name for name in shipped()[0].names if name.startswith("growth mass_cars")]
     assert grown == [f"growth mass_cars {year}" for year in (2016, 2017, 2018)]
+
+
+@pytest.mark.parametrize("segment", GROWING)
+def test_surprises_in_growth_are_as_large_as_those_of_regions_together(segment):
+    told, *played = shipped()
+    gap = growth(*played, segment)
+    fresh, unit = news(gap.means, gap.memory)
+    np.testing.assert_allclose(told.values[:, told.of(gap.kind)], fresh)
+    np.testing.assert_allclose(told.unit[:, told.of(gap.kind)], unit * gap.size)
+    assert (gap.size < 0.95).all()
 
 
 def surprised(values, sold, **correlation):

@@ -1,6 +1,7 @@
 """Forecasts from past years are made with what was known then, beside rivals that knew no more, and judged by what came."""
 
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -112,8 +113,19 @@ def later(path, factor):
     return Path(path.years, tuple(v * (factor if y > ORIGIN else 1) for y, v in zip(path.years, path.values, strict=True)))
 
 
+def bent(path, factor):
+    """A path that goes on otherwise from the January after the origin."""
+    now = ORIGIN + 1.0
+    before = {y: v for y, v in zip(path.years, path.values, strict=True) if y < now}
+    knots = before | {now: float(path.at(np.array(now))), now + 1: factor * float(path.at(np.array(now + 1)))}
+    return Path(tuple(knots), tuple(knots.values()), path.source)
+
+
 def with_another_future(shipped):
-    """The world with other sales, prices, shares and output after the origin."""
+    """The world with other sales, prices, shares, output and use after the origin, and without the news that came then."""
+    lithium = shipped.lithium.model_copy(update={"other_demand": bent(shipped.lithium.other_demand, 3.0)})
+    policy = {name: event for name, event in shipped.policy.items() if (event.announced.value or event.start.value) <= ORIGIN + 1}
+    makers = {name: maker for name, maker in shipped.manufacturers.items() if maker.founded.value <= ORIGIN + 1}
     record = {name: series.model_copy(update={"values": later(series.values, 0.5)}) for name, series in shipped.record.items()}
     segments = {
         name: segment.model_copy(update={"history": {region: later(path, 3.0) for region, path in segment.history.items()}})
@@ -121,7 +133,9 @@ def with_another_future(shipped):
     }
     assert record != shipped.record
     assert segments != shipped.segments
-    return shipped.model_copy(update={"record": record, "segments": segments})
+    assert len(policy) < len(shipped.policy)
+    changes = {"record": record, "segments": segments, "lithium": lithium, "policy": policy, "manufacturers": makers}
+    return shipped.model_copy(update=changes)
 
 
 def rewritten(monkeypatch, of, factor):
@@ -230,6 +244,19 @@ def noted(monkeypatch):
         return hindcasting.forecasts
 
     return install
+
+
+def test_the_first_year_ahead_is_the_one_after_the_origin(monkeypatch):
+    """Worlds that know one number for each year, and nothing else."""
+
+    def project(work, engine):
+        assert (work.world.observed_until, work.world.last_year) == (ORIGIN, ORIGIN + HORIZON)
+        return {name: np.tile(10.0 ** np.arange(ORIGIN + HORIZON - 2014), (MEMBERS, 1)) for name in work.names}
+
+    monkeypatch.setattr(hindcasting, "project", project)
+    monkeypatch.setattr(hindcasting, "calibrate", lambda *asked, **options: SimpleNamespace(given={}))
+    ahead = made()["prediction"].sel(series="cell_price", forecaster=MODEL).isel(origin=0)
+    assert np.rint(np.log10(ahead)).median("draw").values.tolist() == [ORIGIN - 2014, ORIGIN - 2013]
 
 
 def test_an_interrupted_hindcast_goes_on_with_the_next_origin(noted, tmp_path):

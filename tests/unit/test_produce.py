@@ -25,7 +25,7 @@ def made(tmp_path_factory):
 
 def test_a_run_leaves_results_summary_scenario_and_pictures(made):
     assert sorted(file.name for file in made.folder.iterdir()) == [
-        "manifest.json", "pictures", "results.zarr", "run.json", "scenario.yaml", "summary.nc",
+        "manifest.json", "pictures", "posterior-2024.nc", "results.zarr", "run.json", "scenario.yaml", "summary.nc",
     ]  # fmt: skip
     assert sorted(file.stem for file in (made.folder / "pictures").iterdir()) == sorted(pictures.SUBJECTS)
     assert store.verify(made.folder) == []

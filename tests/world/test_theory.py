@@ -121,7 +121,7 @@ def shares(worlds=8, seed=1, **differences):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_dearer_lithium_never_helps_lithium_chemistries(seed):
     def held_at(price):
-        record = {"lithium": {"kind": "lithium_price", "values": {2015: price}, "error": 0}}
+        record = {"lithium": {"kind": "lithium_price", "values": {2015: price, 2020: price}, "error": 0}}
         return shares(seed=seed, observed_until=2020, record=record)
 
     (base, _, price), (dear, _, higher) = held_at(8000), held_at(40_000)
