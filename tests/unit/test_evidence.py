@@ -156,7 +156,7 @@ def test_surprises_in_growth_are_as_large_as_those_of_regions_together(segment):
     fresh, unit = news(gap.means, gap.memory)
     np.testing.assert_allclose(told.values[:, told.of(gap.kind)], fresh)
     np.testing.assert_allclose(told.unit[:, told.of(gap.kind)], unit * gap.size)
-    assert (gap.size < 0.95).all()
+    assert (gap.size < 1).all()
 
 
 def surprised(values, sold, **correlation):
