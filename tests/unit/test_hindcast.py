@@ -217,11 +217,6 @@ def test_a_forecast_is_the_same_whatever_else_is_asked(found):
     xr.testing.assert_identical(made(names=names)["prediction"], found["prediction"].sel(series=list(names), origin=[ORIGIN]))
 
 
-def test_another_seed_is_another_forecast(found):
-    other = made(seed=2, names=("lithium_price",), horizon=1)
-    assert forecasts(other) != forecasts(found.sel(series=["lithium_price"], horizon=[1]))
-
-
 class Noted:
     """Forecasts that cost nothing; ``asked`` are the origins in order."""
 

@@ -192,13 +192,14 @@ def test_a_scenario_that_names_the_file_is_played_with_what_was_learned(file, tm
 
 def test_the_picture_shows_what_is_known_best_before_and_after(file):
     told = read(file).extra
-    axes = identified(told, "What was learned", 5).axes[0]
-    rows = parameter_rows(read(file))[:5]
+    axes = identified(told, "What was learned", 3).axes[0]
+    rows = parameter_rows(read(file))[:3]
     assert [text.get_text() for text in axes.get_yticklabels()] == [row["parameter"] for row in rows][::-1]
     widths = [bar.get_width() for bar in axes.patches]
-    np.testing.assert_allclose(widths, [2 * NINETY] * 5 + [2 * NINETY * row["spread_kept"] for row in rows[::-1]])
+    np.testing.assert_allclose(widths, [2 * NINETY] * 3 + [2 * NINETY * row["spread_kept"] for row in rows[::-1]])
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [row["shift"] for row in rows[::-1]])
-    assert len(identified(told, "All", 1000).axes[0].get_yticklabels()) == told.sizes["parameter"]
+    few = told.isel(parameter=slice(2))
+    assert len(identified(few, "All", 1000).axes[0].get_yticklabels()) == 2
 
 
 def test_every_kind_of_evidence_has_a_row_where_there_is_evidence():

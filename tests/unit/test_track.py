@@ -138,7 +138,8 @@ def test_a_record_is_made_as_asked_and_says_of_what(made, tmp_path):
 
 
 def test_an_older_record_is_replaced_only_by_force_and_only_by_a_whole_one(made, tmp_path, monkeypatch):
-    record(tmp_path / "run", pictures=True)
+    record(tmp_path / "run")
+    (tmp_path / "run/older.png").write_text("")
     before = (tmp_path / "run/hindcast.nc").read_bytes()
     with pytest.raises(ForecastError, match="exists already; --force replaces it"):
         record(tmp_path / "run", seed=2)
