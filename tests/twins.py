@@ -62,7 +62,7 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
         due=np.zeros((worlds, buyers), np.int16),
         owned=np.full((worlds, buyers), choice.NOTHING),
         pick=np.full((worlds, buyers), choice.NOTHING),
-        visitor=np.zeros((worlds, buyers), np.int32),
+        visitor=np.zeros((worlds, buyers + 1), np.int32),
         chosen=np.full((worlds, buyers), choice.NOTHING),
         until=np.zeros((worlds, cells + 1), np.int64),
         shares=shares,
@@ -89,13 +89,12 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
 
 def shopping(crowd, month):
     """The compiled kernel on a crowd, ready to be called; it adds to the wishes it returns."""
-    c, wide = crowd, choice.padded
-    profile, base = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1), wide(c.base)
-    wish = np.zeros(base.shape)
-    rest = (wide(c.slope), c.habit, wide(c.limit), wide(c.admission), c.key, wish)
+    c, wish = crowd, np.zeros(crowd.base.shape)
+    profile = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1)
+    rest = (c.base, c.slope, c.habit, c.limit, c.admission, c.key, wish)
 
     def act():
-        choice.shop(month, c.due, c.owned, c.visitor, c.chosen, c.until, profile, c.start, c.cell_key, base, *rest)
+        choice.shop(month, c.due, c.owned, c.visitor, c.chosen, c.until, profile, c.start, c.cell_key, *rest)
         return wish
 
     return act
@@ -104,7 +103,7 @@ def shopping(crowd, month):
 def shop(crowd, month):
     """Let those who are due choose."""
     crowd.pick[...] = choice.NOTHING
-    crowd.wish[...] = shopping(crowd, month)()[..., : crowd.wish.shape[-1]]
+    crowd.wish[...] = shopping(crowd, month)()
     for world, visitors in enumerate(crowd.until[:, -1]):
         crowd.pick[world, crowd.visitor[world, :visitors]] = crowd.chosen[world, :visitors]
 

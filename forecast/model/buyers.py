@@ -66,7 +66,7 @@ class Shoppers:
         self.due = np.zeros((worlds, total), np.int16)
         self.owned = np.full((worlds, total), self.kernels.NOTHING)
         self.pick = np.full((worlds, total), self.kernels.NOTHING)
-        self.visitor = np.zeros((worlds, total), np.int32)
+        self.visitor = np.zeros((worlds, total + 1), np.int32)  # one more: the kernel notes a candidate before it counts him
         self.until = np.zeros((worlds, len(cells) + 1), np.int64)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
@@ -112,9 +112,7 @@ class Shoppers:
         worlds, segments, regions, chemistries = self.shape
         cells = segments * regions
         limit = self.limit(market, now)
-        padded = self.kernels.padded
-        wide = padded(base.reshape(worlds, cells, chemistries))
-        wish = np.zeros(wide.shape)
+        wish = np.zeros((worlds, cells, chemistries))
         self.kernels.shop(
             now,
             self.due,
@@ -125,15 +123,15 @@ class Shoppers:
             self.profile,
             self.start,
             self.cell_key,
-            wide,
-            padded(slope.reshape(worlds, cells, len(TASTES), chemistries)),
+            f32(base.reshape(worlds, cells, chemistries)),
+            f32(slope.reshape(worlds, cells, len(TASTES), chemistries)),
             f32(np.repeat(self.segments.habit, regions, axis=1)),
-            padded(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
-            padded(self.admission.reshape(worlds, cells, chemistries)),
+            f32(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
+            f32(self.admission.reshape(worlds, cells, chemistries)),
             self.key,
             wish,
         )
-        self.place_orders(market, wish[..., :chemistries].reshape(self.shape))
+        self.place_orders(market, wish.reshape(self.shape))
 
     def admit(self, market, now: int) -> None:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one."""

@@ -20,9 +20,9 @@ S27, S30, S31, S40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
 UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
 NEVER = np.float32(-1e4)
-LANES = 8
+LANES = 16  # visitors who choose side by side
 LATEST = 32000  # a month beyond any horizon
-STRIDE = 32  # due months looked at in one go
+STRIDE = 64  # due months looked at in one go
 
 
 @njit(inline="always")
@@ -58,27 +58,40 @@ def _exp(x):
 
 
 @njit(inline="always")
-def _next_due(month, due, r, buyer, end):
-    """The first buyer from ``buyer`` on whose battery falls due this month, or ``end``."""
+def _those_due(month, due, begin, end, visitor, place):
+    """Note the buyers whose battery falls due this month, in order; returns the place after the last."""
     now = np.int16(month)
-    while buyer + STRIDE <= end:
-        hit = False
+    row = due[begin:end]
+    whole = len(row) - len(row) % STRIDE
+    for group in range(0, whole, STRIDE):
+        months = row[group : group + STRIDE]
+        hits, where = np.int16(0), np.int16(0)
         for i in range(STRIDE):
-            hit |= due[r, buyer + i] == now
-        if hit:
-            break
-        buyer += STRIDE
-    while buyer < end and due[r, buyer] != now:
-        buyer += 1
-    return buyer
+            hit = np.int16(months[i] == now)
+            hits += hit
+            where += hit * np.int16(i)
+        if hits == 1:
+            visitor[place] = begin + group + where
+            place += 1
+        elif hits > 1:
+            for i in range(STRIDE):
+                visitor[place] = begin + group + i
+                place += months[i] == now
+    for i in range(whole, len(row)):
+        visitor[place] = begin + i
+        place += row[i] == now
+    return place
 
 
-def padded(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
-    """Contiguous float32 with the last axis filled up to whole vectors of ``LANES``, as the kernels want it."""
-    missing = -array.shape[-1] % LANES
-    wide = np.full((*array.shape[:-1], array.shape[-1] + missing), fill, np.float32)
-    wide[..., : array.shape[-1]] = array
-    return wide
+@njit(inline="always")
+def _offers(admission, offers):
+    """Note the chemistries that anybody's products admit; returns how many."""
+    offered = 0
+    for k in range(len(admission)):
+        if admission[k] > 0:
+            offers[offered] = k
+            offered += 1
+    return offered
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -86,77 +99,92 @@ def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
-    due        (realization, buyer) int16            month in which the battery falls due
-    owned      (realization, buyer) int8             chemistry in use
-    visitor    (realization, buyer) int32            written: who chose this month, in the order of cells
-    pick       (realization, buyer) int8             written: chemistry each visitor chose, -1 none
-    until      (realization, cell + 1) int64         written: visitors of a cell end here, those of the next begin
-    profile    (buyer, taste + requirement + 1) f32  tastes and requirements (standard normal), openness (uniform)
-    start      (cell + 1,) int64                     first buyer of each cell
-    cell_key   (cell,) uint64                        luck of each cell, by name
-    base       (realization, cell, lane) f32         utility of the mean buyer
-    slope      (realization, cell, taste, lane) f32
-    habit      (realization, cell) float32           utility of what one owns
-    limit      (realization, cell, requirement, lane) f32  most demanding buyer that is still served
-    admission  (realization, cell, lane) f32         share of buyers whose products admit the chemistry; 0 no offer
-    key        (realization,) uint64                 luck of this world
-    wish       (realization, cell, lane) f64         written: sum of choice probabilities
+    due        (realization, buyer) int16              month in which the battery falls due
+    owned      (realization, buyer) int8               chemistry in use
+    visitor    (realization, buyer + 1) int32          written: who chose this month, in the order of cells
+    pick       (realization, buyer) int8               written: chemistry each visitor chose, -1 none
+    until      (realization, cell + 1) int64           written: visitors of a cell end here, those of the next begin
+    profile    (buyer, 5 tastes + 4 requirements + 1)  standard normal, the last uniform: openness; f32, as all that follow
+    start      (cell + 1,) int64                       first buyer of each cell
+    cell_key   (cell,) uint64                          luck of each cell, by name
+    base       (realization, cell, chemistry)          utility of the mean buyer
+    slope      (realization, cell, taste, chemistry)   how each taste bends it
+    habit      (realization, cell)                     utility of what one owns
+    limit      (realization, cell, requirement, chemistry)  most demanding buyer that is still served
+    admission  (realization, cell, chemistry)          share of buyers whose products admit the chemistry; 0 no offer
+    key        (realization,) uint64                   luck of this world
+    wish       (realization, cell, chemistry) f64      written: sum of choice probabilities
 
-    Lanes are chemistries, ``padded`` with some that nobody admits, so that the loops over them run as vectors.
-    A buyer for whom nothing on offer is good enough takes from what is offered.
+    A buyer for whom nothing on offer is good enough takes from what is offered. ``LANES`` visitors of a cell choose side by
+    side, each in a lane of its own through the loops, which so run as vectors; lanes left over repeat the last visitor and
+    count for nothing.
     """
-    worlds, cells, width = base.shape
-    tastes = slope.shape[2]
-    needs = limit.shape[2]
+    worlds, cells, chemistries = base.shape
     occasion = np.uint64(2 * month)
-    utility, allowed, reached = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    for c in range(cells):
-        for r in range(worlds):
-            place = until[r, c]
-            buyer = _next_due(month, due, r, start[c], start[c + 1])
-            while buyer < start[c + 1]:
-                for k in range(width):
-                    utility[k] = base[r, c, k]
-                if owned[r, buyer] >= 0:
-                    utility[owned[r, buyer]] += habit[r, c]
-                for a in range(tastes):
-                    taste = profile[buyer, a]
-                    for k in range(width):
-                        utility[k] += taste * slope[r, c, a, k]
-                open_ = profile[buyer, tastes + needs]
-                for k in range(width):
-                    allowed[k] = utility[k] if open_ < admission[r, c, k] else NEVER
-                for q in range(needs):
-                    need = profile[buyer, tastes + q]
-                    for k in range(width):
-                        allowed[k] = allowed[k] if need <= limit[r, c, q, k] else NEVER
-                best = NEVER
-                for k in range(width):
-                    best = max(best, allowed[k])
-                if best == NEVER:
-                    for k in range(width):
-                        allowed[k] = utility[k] if admission[r, c, k] > 0 else NEVER
-                        best = max(best, allowed[k])
-                chosen = NOTHING
-                if best != NEVER:
-                    total = np.float32(0.0)
-                    for k in range(width):
-                        allowed[k] = _exp(allowed[k] - best)
-                    for k in range(width):
-                        total += allowed[k]
-                        reached[k] = total
-                    mark = _luck(key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER), occasion) * total
-                    each = np.float32(1.0) / total
-                    passed = 0
-                    for k in range(width):
-                        wish[r, c, k] += allowed[k] * each
-                        passed += 1 if reached[k] <= mark else 0
-                    chosen = np.int8(min(passed, width - 1))
-                visitor[r, place] = buyer
-                pick[r, place] = chosen
-                place += 1
-                buyer = _next_due(month, due, r, buyer + 1, start[c + 1])
-            until[r, c + 1] = place
+    taste, need = np.empty((5, LANES), np.float32), np.empty((4, LANES), np.float32)
+    openness, best, sofar, mark = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    mine, passed, luck = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
+    utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
+    wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
+    for r in range(worlds):
+        for c in range(cells):
+            first = until[r, c]
+            last = until[r, c + 1] = _those_due(month, due[r], start[c], start[c + 1], visitor[r], first)
+            offered = _offers(admission[r, c], offers)
+            if first == last or offered == 0:
+                pick[r, first:last] = NOTHING
+                continue
+            wishes[:offered] = 0.0
+            for begin in range(first, last, LANES):
+                here = min(LANES, last - begin)
+                for i in range(LANES):
+                    buyer = visitor[r, begin + min(i, here - 1)]
+                    for a in range(5):
+                        taste[a, i] = profile[buyer, a]
+                    for q in range(4):
+                        need[q, i] = profile[buyer, 5 + q]
+                    openness[i] = profile[buyer, 9]
+                    mine[i] = owned[r, buyer]
+                    luck[i] = key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER)
+                    best[i] = NEVER
+                for o in range(offered):
+                    k = offers[o]
+                    this, mean, loyalty, admitted = np.float32(k), base[r, c, k], habit[r, c], admission[r, c, k]
+                    b0, b1, b2, b3, b4 = slope[r, c, 0, k], slope[r, c, 1, k], slope[r, c, 2, k], slope[r, c, 3, k], slope[r, c, 4, k]
+                    n0, n1, n2, n3 = limit[r, c, 0, k], limit[r, c, 1, k], limit[r, c, 2, k], limit[r, c, 3, k]
+                    for i in range(LANES):
+                        u = mean + (loyalty if mine[i] == this else np.float32(0.0))
+                        u = u + taste[0, i] * b0 + taste[1, i] * b1 + taste[2, i] * b2 + taste[3, i] * b3 + taste[4, i] * b4
+                        fits = (openness[i] < admitted) & (need[0, i] <= n0) & (need[1, i] <= n1) & (need[2, i] <= n2) & (need[3, i] <= n3)
+                        w = u if fits else NEVER
+                        utility[o, i], weight[o, i] = u, w
+                        best[i] = w if w > best[i] else best[i]
+                for i in range(here):
+                    if best[i] == NEVER:
+                        for o in range(offered):
+                            weight[o, i] = utility[o, i]
+                            best[i] = max(best[i], utility[o, i])
+                for i in range(LANES):
+                    sofar[i] = np.float32(0.0)
+                    passed[i] = 0
+                for o in range(offered):
+                    for i in range(LANES):
+                        weight[o, i] = _exp(weight[o, i] - best[i])
+                        sofar[i] += weight[o, i]
+                for i in range(LANES):
+                    mark[i] = _luck(luck[i], occasion) * sofar[i]
+                    best[i] = np.float32(1.0) / sofar[i] if i < here else np.float32(0.0)
+                    sofar[i] = np.float32(0.0)
+                for o in range(offered):
+                    for i in range(LANES):
+                        sofar[i] += weight[o, i]
+                        passed[i] += sofar[i] <= mark[i]
+                        wishes[o, i] += weight[o, i] * best[i]
+                for i in range(here):
+                    pick[r, begin + i] = offers[min(passed[i], offered - 1)]
+            for o in range(offered):
+                for i in range(LANES):
+                    wish[r, c, offers[o]] += wishes[o, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
