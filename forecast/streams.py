@@ -56,5 +56,7 @@ def normal(seed: int, name: str, realizations: np.ndarray, *shape: int) -> np.nd
 
 def each(draw: Callable[..., np.ndarray], seed: int, names: Sequence[str], realizations: np.ndarray, *shape: int) -> np.ndarray:
     """Numbers of ``draw`` (uniform or normal) for every name, (realization, *shape, name); there may be no name at all."""
-    dealt = [draw(seed, name, realizations, *shape) for name in names]
-    return np.stack(dealt, axis=-1) if dealt else np.zeros((len(realizations), *shape, 0))
+    dealt = np.empty((*shape, len(names), len(realizations)))
+    for number, name in enumerate(names):
+        dealt[..., number, :] = np.moveaxis(draw(seed, name, realizations, *shape), 0, -1)
+    return np.moveaxis(dealt, -1, 0)

@@ -27,6 +27,7 @@ FLOORS = {
     "model": 2,
     "report": 1,
     "declare": 1,
+    "layout": 1,
     "streams": 1,
     "errors": 1,
 }

@@ -15,6 +15,7 @@ import numpy as np
 
 from forecast import streams
 from forecast.declare import Block, Declaration, Path, Quantity, Slot, slots
+from forecast.layout import side_by_side
 from forecast.model.programmes import STAGES
 from forecast.model.world import World
 
@@ -151,7 +152,7 @@ class _Deal:
     def quantities(self, slot: Slot, quantities: Sequence[Quantity], places: Sequence[str]) -> np.ndarray:
         """(R, len(quantities)): constant without a prior, else drawn by place and kept within the bounds."""
         constant = np.array([quantity.value for quantity in quantities], float)
-        drawn = np.repeat(constant[None, :], len(self.realizations), axis=0)
+        drawn = side_by_side(constant[None, :], (len(self.realizations), len(quantities)))
         for column, (quantity, place) in enumerate(zip(quantities, places, strict=True)):
             if quantity.prior is not None:
                 belief = self.beliefs[place] = Belief(quantity, slot.declaration)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
+from forecast.layout import blank, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, RETIRE, SHOP, TAKE_HOME, month, on
 from forecast.model.cost import annuity
 from forecast.streams import keys, normal, uniform
@@ -46,11 +47,11 @@ class Shoppers:
         self.kernels = choice
         self._enrol(seed, realizations)
         self._open_stock()
-        self.first_sample = np.where(np.array(self.chemistries.programme), np.inf, -np.inf) * np.ones(self.shape[::3])
-        self.peers = np.broadcast_to(self.segments.opening_shares[:, :, None, :], self.shape).copy()
+        self.first_sample = side_by_side(np.where(np.array(self.chemistries.programme), np.inf, -np.inf), self.shape[::3])
+        self.peers = side_by_side(self.segments.opening_shares[:, :, None, :], self.shape)
         self.wishes = self.peers
-        self.waiting = np.ones((*self.shape[:2], self.shape[3]))
-        self.backlog = np.zeros(self.shape)
+        self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
+        self.backlog = blank(self.shape)
 
     def _enrol(self, seed: int, realizations: np.ndarray) -> None:
         """Deal tastes by name, and hang everyone on the month in which the first battery falls due."""
@@ -93,7 +94,7 @@ class Shoppers:
         """Batteries in use at the start, young as fleets are that grow."""
         first_year = self.segments.history[None, :, :, :1]
         stock = first_year * self.segments.opening_years[:, :, None, None] * self.segments.opening_shares[:, :, None, :]
-        self.ages = np.broadcast_to(stock[..., None] / AGE_CLASSES, (*self.shape, AGE_CLASSES)).copy()
+        self.ages = side_by_side(stock[..., None] / AGE_CLASSES, (*self.shape, AGE_CLASSES))
 
     def run(self, env, market):
         """Shop, take home what was delivered, retire what is worn out."""

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting, table
+from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DELIVER, MONTHS_PER_YEAR, POST_OFFERS, SETTLE, month, on
 from forecast.model.cost import annuity, doublings, learned, lithium_cost, mineral_cost, specific_energy
 from forecast.model.rationing import served
@@ -74,23 +75,23 @@ class Manufacturers:
         regions = parameters.regions
         self.home = np.array([regions.names.index(region) for region in self.own.region])
         self.away = self.home[None, :] != np.arange(len(regions.names))[:, None]
-        self.local_cost = regions.cost_factor[:, self.home]
-        self.trade_cost = np.where(self.away, regions.import_cost[:, :, self.home], 0.0)
+        self.local_cost = side_by_side(regions.cost_factor[:, self.home])
+        self.trade_cost = side_by_side(np.where(self.away, regions.import_cost[:, :, self.home], 0.0))
         self.priority = 1.0 / parameters.segments.price_sensitivity
         self.counts = parameters.segments.experience
         self.lithium_loss = parameters.lithium.processing_loss
         lines, chemistries = self.own.capacity.shape, self.chemistries
-        self.made = np.zeros(lines)
-        self.world_made = np.zeros((lines[0], lines[2]))
-        self.pressure = np.broadcast_to(self.industry.normal_utilisation[:, None, None], lines).copy()
-        self.lagged_minerals = parameters.minerals.opening_price.copy()
+        self.made = blank(lines)
+        self.world_made = blank((lines[0], lines[2]))
+        self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
+        self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
         self.lagged_lithium = parameters.lithium.first_price.copy()
-        self.learns = chemistries.learns_from.copy()
+        self.learns = side_by_side(chemistries.learns_from)
         diagonal = np.arange(lines[2])
         self.learns[:, diagonal, diagonal] = 1.0
-        self.share = np.zeros((lines[0], len(regions.names), lines[1], lines[2]))
-        self.founded = np.zeros(lines[:2], bool)
-        self.listed = np.zeros(lines)
+        self.share = blank((lines[0], len(regions.names), lines[1], lines[2]))
+        self.founded = blank(lines[:2], False, bool)
+        self.listed = blank(lines)
 
     def run(self, env, market):
         """Post offers, deliver what was ordered, book it, learn from it."""

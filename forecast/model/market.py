@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecast.layout import blank
+
 MONTHS = 12
 COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
 STATUS = ("resource", "evaluation", "construction", "producing", "idle")
@@ -149,13 +151,13 @@ class Market:
         self._kept: dict[str, np.ndarray] = {}
         for name, declared in (COLUMNS | BETWEEN_AGENTS).items():
             shape = (realizations, *(sizes[dim] for dim in declared.dims))
-            setattr(self, name, np.zeros(shape))
+            setattr(self, name, blank(shape))
             if not declared.every:
                 continue
             steps = months if self._every[name] == "month" else months // MONTHS
             self._kept[name] = np.zeros((realizations, steps, *shape[1:]), np.float32)
             if self._every[name] == "year" and declared.how != "last":
-                setattr(self, f"_sum_{name}", np.zeros(shape))
+                setattr(self, f"_sum_{name}", blank(shape))
 
     def record(self) -> None:
         """Keep this month: as it is, or as its part of the year."""

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting
+from forecast.layout import blank, side_by_side
 from forecast.model.calendar import COMMIT, MINE, MONTHS_PER_YEAR, QUARTER, is_quarter_end, month, on
 from forecast.streams import each, normal, uniform
 
@@ -64,14 +65,14 @@ class Mines:
         self.incentive = self.cash_cost + own.capital_cost * self.mining.required_return[:, None]
         self.potential, self.known, self.capital_cost = own.potential, own.known, own.capital_cost
         self.lead_time = own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR
-        self.status = np.broadcast_to([STATE[state] for state in own.status], own.capacity.shape).copy()
+        self.status = side_by_side(np.array([STATE[state] for state in own.status]), own.capacity.shape)
         self.capacity = np.where(self.status == PRODUCING, own.capacity, 0.0)
-        self.running = self.capacity.copy()
+        self.running = side_by_side(self.capacity)
         self.restart_in = np.zeros_like(self.capacity)
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
-        self.under_construction = np.zeros((*self.capacity.shape, beyond + 1))
+        self.under_construction = blank((*self.capacity.shape, beyond + 1))
         self.underway = np.zeros_like(self.capacity)
         self._continue_building(own)
         self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter
+from forecast.layout import blank
 from forecast.model.calendar import MONTHS_PER_YEAR, PLAN, QUARTER, is_quarter_end, month, on
 
 LEAST_LAG = 0.1
@@ -37,10 +38,10 @@ class Plants:
         self.free = ~np.array(parameters.chemistries.programme)
         shape = parameters.manufacturers.capacity.shape
         self.horizon = parameters.months
-        self.coming = np.zeros((*shape, parameters.months + 1))
-        self.underway = np.zeros(shape)
+        self.coming = blank((*shape, parameters.months + 1))
+        self.underway = blank(shape)
         self.fast = self.seen = self.slow = np.zeros(0)
-        self.waiting = np.zeros(shape)
+        self.waiting = blank(shape)
         self._continue_building(parameters.manufacturers.capacity * (parameters.manufacturers.founded <= parameters.first_year)[:, :, None])
 
     def _continue_building(self, lines: np.ndarray) -> None:

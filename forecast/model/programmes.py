@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, table
+from forecast.layout import blank
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
 from forecast.streams import each, uniform
 
@@ -49,7 +50,7 @@ class Programmes:
         pipeline = parameters.manufacturers.programmes
         self.observed, self.since = pipeline.stage[:, self.columns], pipeline.since[:, :, self.columns]
         self.effort = np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns])
-        self.stage = np.full(self.since.shape, NONE)
+        self.stage = blank(self.since.shape, NONE, int)
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
         pairs = [f"programme {maker} {name}" for maker in self.makers for name in self.own.names]
         luck = each(uniform, seed, pairs, realizations, parameters.months)
@@ -79,7 +80,7 @@ class Programmes:
 
     def open_to(self) -> np.ndarray:
         """Whether what it builds on is known well enough, (realization, programme); what needs no programme is known."""
-        known = np.ones((self.stage.shape[0], len(self.chemistries)))
+        known = blank((self.stage.shape[0], len(self.chemistries)), 1.0)
         known[:, self.columns] = self.known()
         asked = self.own.knowledge_from
         return (known[:, None, :] >= asked - 1e-9).all(axis=-1)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from forecast.declare import Block, Path, Quantity, parameter, path, setting
+from forecast.layout import blank
 from forecast.model.calendar import MONTHS_PER_YEAR, STEER, month, on
 from forecast.streams import each, normal
 
@@ -84,7 +85,7 @@ class Record:
         self.target = self._targets(seed, realizations)
         self.first = np.array([year - parameters.first_year for year in self.series.from_year], int)
         self.lithium = self._lithium_path(parameters.lithium)
-        self.seen = np.zeros((parameters.size, len(self.places), 2))
+        self.seen = blank((parameters.size, len(self.places), 2))
         kinds = [f"unexplained taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
         self.luck = {
             "cell_price": normal(seed, "unexplained cell price", realizations, parameters.months),

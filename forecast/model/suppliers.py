@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
+from forecast.layout import side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, SUPPLY, on
 from forecast.model.cost import doublings, learned
 
@@ -38,7 +39,7 @@ class Suppliers:
     def __init__(self, parameters):
         self.own, self.behaviour = parameters.components, parameters.supply
         self.use = parameters.chemistries.components
-        self.capacity = self.own.opening_capacity.copy()
+        self.capacity = side_by_side(self.own.opening_capacity)
         self.produced = np.zeros_like(self.capacity)
         self.expected = np.zeros_like(self.capacity)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import simpy
 
-from forecast.declare import Block, blocks, setting
+from forecast.declare import Block, blocks, setting, slots
+from forecast.layout import side_by_side
 from forecast.model import calendar
 from forecast.model.buyers import Buyers, Shoppers
 from forecast.model.chemistry import Chemistry
@@ -67,6 +70,9 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
     returns       {column: (realization, time, *dims) float32}; a world is the same alone and in any block
     """
     realizations = np.asarray(realizations)
+    if len(realizations) == 1:
+        both = simulate(twins(World, parameters), seed, np.repeat(realizations, 2), monthly)
+        return {name: values[:1] for name, values in both.items()}
     market = Market(sizes(parameters), len(realizations), parameters.months, monthly)
     env = simpy.Environment()
     Policy(parameters).start(env, market)
@@ -88,6 +94,20 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
     env.process(keep_record(env, market))
     env.run(until=parameters.months * calendar.DAYS_PER_MONTH)
     return market.results()
+
+
+def twins(block: type[Block], alone):
+    """Drawn numbers of one world, twice: a sum over a single row would run in another order and round otherwise."""
+    both = copy.copy(alone)
+    if hasattr(both, "size"):
+        both.size = 2
+    for slot in slots(block).values():
+        value = getattr(alone, slot.name)
+        if slot.kind in ("quantity", "table"):
+            setattr(both, slot.name, side_by_side(value, (2, *value.shape[1:])))
+        elif slot.inner is not None:
+            setattr(both, slot.name, twins(slot.inner, value))
+    return both
 
 
 def keep_record(env, market):

@@ -1,0 +1,24 @@
+"""How arrays lie in memory: the first axis, realizations, is the one whose neighbours touch.
+
+Agents write ``price[realization, maker, chemistry]``; worlds that differ in nothing else lie side by side, so every sum over
+makers and every product with a number of each chemistry runs through memory in long strides that a processor takes as
+vectors. Arithmetic keeps the layout of what it is given, so only what is made from nothing is laid out here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def blank(shape: tuple[int, ...], fill: float = 0.0, dtype: Any = float) -> np.ndarray:
+    """An array (realization, ...) full of one number, worlds side by side."""
+    return np.moveaxis(np.full((*shape[1:], shape[0]), fill, dtype), -1, 0)
+
+
+def side_by_side(array: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A copy of an array (realization, ...), broadcast to ``shape`` if given, worlds side by side."""
+    found = blank(shape or array.shape, dtype=array.dtype)
+    found[...] = array
+    return found
