@@ -17,7 +17,7 @@ from forecast.errors import ForecastError
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
 
-LARGEST_BLOCK = 50
+LARGEST_BLOCK = 100
 FEWEST_BLOCKS = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
 ENGINE = ("declare.py", "streams.py", "model", "ensemble/design.py", "ensemble/posterior.py")

@@ -52,6 +52,10 @@ class Shoppers:
         self.wishes = self.peers
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
         self.backlog = blank(self.shape)
+        self.slope = np.zeros((*self.shape[:3], len(TASTES), self.shape[3]), np.float32)
+        self.limit = np.zeros((*self.shape[:3], len(REQUIREMENTS), self.shape[3]), np.float32)
+        self.habit = f32(np.repeat(self.segments.habit, self.shape[2], axis=1))
+        self.fix()
 
     def _enrol(self, seed: int, realizations: np.ndarray) -> None:
         """Deal tastes by name, and hang everyone on the month in which the first battery falls due."""
@@ -109,11 +113,11 @@ class Shoppers:
     def shop(self, market, now: int) -> None:
         """Those who are due choose; their wishes divide the month's demand and what is still waiting."""
         self.admit(market, now)
-        base, slope = self.utility(market, now)
+        base = self.utility(market, now)
+        self.require(market, now)
         worlds, segments, regions, chemistries = self.shape
-        cells = segments * regions
-        limit = self.limit(market, now)
-        wish = np.zeros((worlds, cells, chemistries))
+        table = (worlds, segments * regions, chemistries)
+        wish = np.zeros(table)
         self.kernels.shop(
             now,
             self.due,
@@ -124,11 +128,11 @@ class Shoppers:
             self.profile,
             self.start,
             self.cell_key,
-            f32(base.reshape(worlds, cells, chemistries)),
-            f32(slope.reshape(worlds, cells, len(TASTES), chemistries)),
-            f32(np.repeat(self.segments.habit, regions, axis=1)),
-            f32(limit.reshape(worlds, cells, len(REQUIREMENTS), chemistries)),
-            f32(self.admission.reshape(worlds, cells, chemistries)),
+            f32(base).reshape(table),
+            self.slope.reshape(*table[:2], len(TASTES), chemistries),
+            self.habit,
+            self.limit.reshape(*table[:2], len(REQUIREMENTS), chemistries),
+            f32(self.admission).reshape(table),
             self.key,
             wish,
         )
@@ -159,51 +163,63 @@ class Shoppers:
         spans = annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life)
         return np.maximum(price, LEAST_PAID * market.offer_price[:, None]) * spans[:, :, None, :]
 
-    def utility(self, market, now: int) -> tuple[np.ndarray, np.ndarray]:
-        """Utility of the mean buyer, and how each taste bends it.
+    def fix(self) -> None:
+        """What buyers think of a chemistry whatever it costs and whatever the month: cold, charging, endurance."""
+        segments, winter = self.segments, self.regions.winter[:, None, :, None]
+        cold, charge = self.chemistries.cold_capacity[:, None, None, :], self.chemistries.charge_rate[:, None, None, :]
+        self.lasting = self._taste("cold", by_cell(segments.cold) * winter * cold) + self._taste("charging", by_cell(segments.charging) * np.log(charge))
+        endures = np.log(self.chemistries.cycle_life[:, None, None, :] / np.maximum(by_cell(segments.minimum_cycle_life), TINY))
+        needed = by_cell(segments.minimum_cold_capacity) * winter
+        stands = np.log(np.maximum(cold, TINY) / np.maximum(needed, TINY))
+        self.lasting_met = self._met("cycle life", endures) * self._met("cold capacity", stands)
+        self.alarm = np.full(self.shape[::3], np.nan)
 
-        returns  (realization, segment, region, chemistry) and (realization, segment, region, taste, chemistry)
+    def heed(self, alarm: np.ndarray) -> None:
+        """Look again at the hazard of every chemistry, if news changed it."""
+        if np.array_equal(alarm, self.alarm):
+            return
+        self.alarm = alarm.copy()
+        hazard = (self.chemistries.hazard + alarm)[:, None, None, :]
+        self.feared = self._taste("safety", -by_cell(self.segments.safety) * hazard)
+        self.hazard_met = self._met("hazard", np.log(by_cell(self.segments.highest_hazard) / np.maximum(hazard, TINY)))
+
+    def _taste(self, name: str, utility: np.ndarray) -> np.ndarray:
+        """Note how a taste bends the utility of each chemistry; returns the utility of the mean buyer."""
+        self.slope[:, :, :, TASTES.index(name)] = utility * by_cell(self.segments.taste_spread)
+        return utility
+
+    def _met(self, name: str, margin: np.ndarray) -> np.ndarray:
+        """Note how demanding a buyer may be and still be served; returns the share of buyers who are not more demanding.
+
+        Requirements are lognormal over buyers, so the limit is a standard normal quantile.
+        margin  (realization, segment, 1 or region, chemistry)  logarithm of what is given over what the median buyer needs
         """
-        energy = self.energy = self.pack_energy(market, now)
-        winter = self.regions.winter[:, None, :, None]
-        hazard = self.chemistries.hazard + market.alarm
+        limit = margin / by_cell(self.segments.requirement_spread)
+        self.limit[:, :, :, REQUIREMENTS.index(name)] = limit
+        return normal_share(limit)
+
+    def utility(self, market, now: int) -> np.ndarray:
+        """Utility of each chemistry to the mean buyer, (realization, segment, region, chemistry); notes what bends it."""
+        energy = self.pack_energy(market, now)
         mean = self.segments
+        self.heed(market.alarm)
         self.cost = self.ownership_cost(market, now, energy)
-        parts = np.stack(
-            np.broadcast_arrays(
-                -by_cell(mean.price_sensitivity) * np.log(self.cost),
-                by_cell(mean.weight) * self.regions.range_taste[:, None, :, None] * np.log(energy)[:, None, None, :],
-                by_cell(mean.cold) * winter * self.chemistries.cold_capacity[:, None, None, :],
-                by_cell(mean.charging) * np.log(self.chemistries.charge_rate)[:, None, None, :],
-                -by_cell(mean.safety) * hazard[:, None, None, :],
-            ),
-            axis=3,
-        )
-        waiting = self.own.patience[:, None, None] * np.log(self.waiting)
-        base = parts.sum(axis=3) + by_cell(mean.imitation) * self.peers
-        base = base + by_cell(mean.variety) * market.makers_choice[:, None] + waiting[:, :, None, :]
-        base = base + self.on_record[:, None, None] * market.unexplained_taste[:, None]
-        return base, parts * mean.taste_spread[:, :, None, None, None]
+        base = self._taste("price", -by_cell(mean.price_sensitivity) * np.log(self.cost)) + self.lasting + self.feared
+        base += self._taste("weight", by_cell(mean.weight) * self.regions.range_taste[:, None, :, None] * np.log(energy)[:, None, None, :])
+        base += by_cell(mean.imitation) * self.peers
+        base += by_cell(mean.variety) * market.makers_choice[:, None]
+        base += (self.own.patience[:, None, None] * np.log(self.waiting))[:, :, None, :]
+        base += self.on_record[:, None, None] * market.unexplained_taste[:, None]
+        return base
 
-    def limit(self, market, now: int) -> np.ndarray:
-        """How demanding a buyer may be and still be served, (realization, segment, region, requirement, chemistry).
-
-        Requirements are lognormal over buyers, so the limit is a standard normal quantile; the share of buyers whose
-        requirements a chemistry meets follows from it.
-        """
-        cold = by_cell(self.segments.minimum_cold_capacity) * self.regions.winter[:, None, :, None]
-        energy = self.energy[:, None, None, :]
-        met = [
-            np.log(energy / np.maximum(by_cell(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now]), TINY)),
-            np.log(self.chemistries.cycle_life[:, None, None, :] / np.maximum(by_cell(self.segments.minimum_cycle_life), TINY)),
-            np.log(np.maximum(self.chemistries.cold_capacity[:, None, None, :], TINY) / np.maximum(cold, TINY)),
-            np.log(by_cell(self.segments.highest_hazard) / np.maximum((self.chemistries.hazard + market.alarm)[:, None, None, :], TINY)),
-        ]
-        limit = np.stack(np.broadcast_arrays(*met), axis=3) / self.segments.requirement_spread[:, :, None, None, None]
-        limit = np.broadcast_to(limit, (*self.shape[:3], len(REQUIREMENTS), self.shape[3]))
+    def require(self, market, now: int) -> None:
+        """Note whom the specific energy of the day serves, and each quarter what share of buyers a chemistry suits."""
+        needed = np.maximum(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now], TINY)
+        margin = np.log(self.pack_energy(market, now)[:, None, None, :] / by_cell(needed))
         if now % QUARTER == 0:
-            market.application_alignment[...] = self.admission * normal_share(limit).prod(axis=3)
-        return limit
+            market.application_alignment[...] = self.admission * self._met("specific energy", margin) * self.lasting_met * self.hazard_met
+        else:
+            self.limit[:, :, :, REQUIREMENTS.index("specific energy")] = margin / by_cell(self.segments.requirement_spread)
 
     def place_orders(self, market, wish: np.ndarray) -> None:
         """Demand of the month and waiting orders, divided as the shoppers wished; a month without shoppers repeats the last."""
@@ -248,12 +264,7 @@ class Shoppers:
     def retire(self, market) -> None:
         """Batteries age class by class; those that leave the last class retire."""
         pace = AGE_CLASSES / (self.life * MONTHS_PER_YEAR)
-        moving = self.ages * np.minimum(pace, 1.0)[:, :, None, :, None]
-        self.ages -= moving
-        self.ages[..., 1:] += moving[..., :-1]
-        self.ages[..., 0] += market.deliveries
-        market.retirements[...] = moving[..., -1]
-        market.stock[...] = self.ages.sum(axis=-1)
+        self.kernels.grow_old(self.ages, np.minimum(pace, 1.0), market.deliveries, market.retirements, market.stock)
 
 
 def by_cell(number: np.ndarray) -> np.ndarray:

@@ -126,8 +126,8 @@ def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base
     mine, passed, luck = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
     utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
     wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
-    for r in range(worlds):
-        for c in range(cells):
+    for c in range(cells):
+        for r in range(worlds):
             first = until[r, c]
             last = until[r, c + 1] = _those_due(month, due[r], start[c], start[c + 1], visitor[r], first)
             offered = _offers(admission[r, c], offers)
@@ -235,3 +235,27 @@ def enrol(due, owned, start, habit, left, shares, life):
                         owned[r, buyer] = k
                     reached += shares[r, c, k]
                 due[r, buyer] = min(np.int64(left[buyer] * life[r, c]), LATEST)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grow_old(ages, pace, bought, retired, stock):
+    """Move batteries in use on through their classes of age; what was bought is young, and what leaves the last class retires.
+
+    ages     (realization, segment, region, chemistry, class)  GWh in use, changed
+    pace     (realization, segment, chemistry)                 share of a class that moves on this month
+    bought   (realization, segment, region, chemistry)         GWh
+    retired  (realization, segment, region, chemistry)         written, GWh
+    stock    (realization, segment, region, chemistry)         written, GWh
+    """
+    worlds, segments, regions, chemistries, classes = ages.shape
+    for s in range(segments):
+        for g in range(regions):
+            for k in range(chemistries):
+                for r in range(worlds):
+                    coming, total = bought[r, s, g, k], 0.0
+                    for a in range(classes):
+                        moving = ages[r, s, g, k, a] * pace[r, s, k]
+                        ages[r, s, g, k, a] += coming - moving
+                        total += ages[r, s, g, k, a]
+                        coming = moving
+                    retired[r, s, g, k], stock[r, s, g, k] = coming, total

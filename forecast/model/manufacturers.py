@@ -15,7 +15,6 @@ from forecast.model.rationing import served
 Stage = Literal["laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial"]
 
 
-LEAST_PAID = 0.1  # share of the posted price that no credit takes off
 
 
 class Pipeline(Block):
@@ -89,6 +88,9 @@ class Manufacturers:
         self.learns = side_by_side(chemistries.learns_from)
         diagonal = np.arange(lines[2])
         self.learns[:, diagonal, diagonal] = 1.0
+        from forecast.model import trade  # compiled code is slow to load and needed only to play
+
+        self.trade = trade
         self.share = blank((lines[0], len(regions.names), lines[1], lines[2]))
         self.founded = blank(lines[:2], False, bool)
         self.listed = blank(lines)
@@ -189,21 +191,15 @@ class Manufacturers:
 
     def offer(self, market) -> None:
         """Divide each region's orders between makers, and work out the price its buyers meet."""
-        duty = np.where(self.away[None, :, :, None], market.tariff[:, :, None, :], 0.0)
-        credit = np.where(self.away, 0.0, market.local_content[:, :, None])[..., None]
-        landed = market.price[:, None] * (1.0 + self.trade_cost[..., None] + duty + market.licence[:, :, None, :]) - credit
-        landed = np.maximum(landed, LEAST_PAID * market.price[:, None])
-        open_ = market.capacity * market.alive[:, :, None]
-        log = -self.industry.maker_elasticity[:, None, None, None] * np.log(landed)
-        log = np.where(open_[:, None] > 0, log, -np.inf)
-        best = log.max(axis=2, keepdims=True)
-        weight = open_[:, None] * np.exp(log - np.where(np.isfinite(best), best, 0.0))
-        total = weight.sum(axis=2, keepdims=True)
-        self.share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-        market.offer_price[...] = np.where(total[:, :, 0] > 0, (self.share * landed).sum(axis=2), self.among_living(market, market.unit_cost)[:, None])
-        crowd = (self.share**2).sum(axis=2)
+        lines = market.capacity * market.alive[:, :, None]
+        duty = np.stack([market.licence, market.licence + market.tariff])
+        mean, crowd = np.empty_like(market.offer_price), np.empty_like(market.offer_price)
+        self.trade.divide(
+            market.price, lines, self.industry.maker_elasticity, self.trade_cost, self.away, duty, market.local_content, self.share, mean, crowd
+        )
+        market.offer_price[...] = np.where(crowd > 0, mean, self.among_living(market, market.unit_cost)[:, None])
         market.makers_choice[...] = -np.log(np.where(crowd > 0, crowd, 1.0))
-        market.offered[...] = (open_.sum(axis=1) > 0).astype(float)
+        market.offered[...] = lines.sum(axis=1) > 0
 
     def deliver(self, market) -> None:
         """Fill orders as far as lines, components and lithium allow; who is full passes orders on to who is not."""

@@ -175,9 +175,9 @@ class Mines:
 
     def _build(self, now: int, size: np.ndarray, months: np.ndarray) -> None:
         """Enter capacity in the calendar of openings; what lies beyond the horizon never opens."""
-        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.under_construction.shape[-1] - 1).astype(int)[..., None]
-        sofar = np.take_along_axis(self.under_construction, when, axis=-1)
-        np.put_along_axis(self.under_construction, when, sofar + size[..., None], axis=-1)
+        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.under_construction.shape[-1] - 1).astype(int)
+        world, mine = size.nonzero()
+        self.under_construction[world, mine, when[world, mine]] += size[world, mine]
         self.underway += size
 
     def report(self, market, now: int) -> None:

@@ -157,9 +157,8 @@ class Plants:
         months  (realization, chemistry) lead time
         """
         when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.horizon).astype(int)
-        when = np.broadcast_to(when[:, None, :, None], (*size.shape, 1))
-        sofar = np.take_along_axis(self.coming, when, axis=-1)
-        np.put_along_axis(self.coming, when, sofar + size[..., None], axis=-1)
+        world, maker, chemistry = size.nonzero()
+        self.coming[world, maker, chemistry, when[world, chemistry]] += size[world, maker, chemistry]
         self.underway += size
 
     def scrap(self, market) -> None:

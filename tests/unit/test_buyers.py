@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forecast.ensemble.design import draw
-from forecast.model.buyers import AGE_CLASSES, SAMPLES, Shoppers
+from forecast.model.buyers import AGE_CLASSES, REQUIREMENTS, SAMPLES, Shoppers
 from tests.play import blackboard
 from tests.small_world import lively_world
 
@@ -25,9 +25,9 @@ def stand(**differences):
 
 def change(shoppers, market, column, step, place=...):
     """What a step in one column of the market does to utility."""
-    before = shoppers.utility(market, 0)[0]
+    before = shoppers.utility(market, 0)
     getattr(market, column)[place] += step
-    return shoppers.utility(market, 0)[0] - before
+    return shoppers.utility(market, 0) - before
 
 
 def test_a_dearer_offer_is_liked_less_and_a_subsidy_makes_up_for_it():
@@ -36,7 +36,7 @@ def test_a_dearer_offer_is_liked_less_and_a_subsidy_makes_up_for_it():
     cheap, dear = stand(), stand()
     dear[1].offer_price[...] += 20
     dear[1].subsidy[...] += 20
-    np.testing.assert_allclose(dear[0].utility(dear[1], 0)[0], cheap[0].utility(cheap[1], 0)[0])
+    np.testing.assert_allclose(dear[0].utility(dear[1], 0), cheap[0].utility(cheap[1], 0))
 
 
 def test_an_alarm_frightens_by_the_taste_for_safety():
@@ -49,10 +49,10 @@ def test_an_alarm_frightens_by_the_taste_for_safety():
 
 def test_those_who_are_like_their_peers_and_tired_of_waiting_say_so():
     shoppers, market = stand(buyers={"patience": 2}, segments={"cars": {"imitation": 1.5}})
-    before = shoppers.utility(market, 0)[0]
+    before = shoppers.utility(market, 0)
     shoppers.peers[..., LFP] += 0.2
     shoppers.waiting[..., NMC] *= 0.5
-    felt = shoppers.utility(market, 0)[0] - before
+    felt = shoppers.utility(market, 0) - before
     np.testing.assert_allclose(felt[:, CARS, :, LFP], 0.3)
     np.testing.assert_allclose(felt[:, CARS, :, NMC], 2 * np.log(0.5))
 
@@ -96,11 +96,11 @@ def test_what_nobody_offers_or_the_law_forbids_is_not_admitted():
 def test_half_of_the_buyers_need_more_than_the_median_requirement():
     shoppers, market = stand(segments={"cars": {"minimum_specific_energy": 150, "requirement_spread": 0.2}})
     shoppers.admit(market, 0)
-    shoppers.energy = np.full((2, 3), 150.0)
-    limit = shoppers.limit(market, 0)[:, CARS, :, 0]
-    np.testing.assert_allclose(limit, 0, atol=1e-12)
-    shoppers.energy = np.full((2, 3), 150.0 * np.exp(0.2))
-    np.testing.assert_allclose(shoppers.limit(market, 0)[:, CARS, :, 0], 1)
+    served = shoppers.limit[:, CARS, :, REQUIREMENTS.index("specific energy")]
+    for energy, expected in ((150.0, 0.0), (150.0 * np.exp(0.2), 1.0)):
+        market.specific_energy[...] = energy / shoppers.chemistries.packing[:, 0]
+        shoppers.require(market, 0)
+        np.testing.assert_allclose(served, expected, atol=1e-6)
 
 
 def test_batteries_retire_after_their_life_on_average_spread_by_a_quarter():

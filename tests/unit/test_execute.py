@@ -58,7 +58,7 @@ def test_the_first_of_many_are_a_run_of_few(tmp_path):
     np.testing.assert_array_equal(few["deliveries"], many["deliveries"].isel(realization=slice(4)))
 
 
-@pytest.mark.parametrize(("realizations", "block"), [(1, 1), (3, 1), (100, 25), (200, 50), (10_000, 50)])
+@pytest.mark.parametrize(("realizations", "block"), [(1, 1), (3, 1), (100, 25), (200, 50), (10_000, 100)])
 def test_blocks_depend_on_the_number_of_realizations_alone(realizations, block):
     assert default_block(realizations) == block
 
