@@ -143,12 +143,12 @@ def learned() -> tuple[str, str]:
         for row in parameter_rows(posterior)[:SHOWN]
     ]
     fit = [
-        (row["evidence"], row["points"], figure(row["prior"]), figure(row["posterior"]), figure(row["spread"]))
+        (row["evidence"], row["points"], *(figure(row[key]) for key in ("prior", "posterior", "luck", "spread")))
         for row in fit_rows(posterior)
     ]
     assert posterior.extra is not None
     save(identified(posterior.extra, "What the years to 2024 say of the parameters"), PICTURES / "calibration.png")
-    return table(head, body), table(("evidence", "points", "under the prior", "under the posterior", "spread learned"), fit)
+    return table(head, body), table(("evidence", "points", "under the prior", "under the posterior", "luck alone", "spread learned"), fit)
 
 
 def rejection() -> str:
@@ -157,7 +157,8 @@ def rejection() -> str:
     assert posterior.extra is not None
     told = posterior.extra
     spread = np.array([np.median(posterior.draws[SPREADS[kind_of(name)]]) for name in told["datum"].values])
-    misfit = ((told["surprise"].values / (told["size"].values[:, None] * spread)) ** 2).sum(axis=-1)
+    variance = (told["size"].values * spread) ** 2 + 2.0 * told["noise"].values ** 2
+    misfit = (told["surprise"].values ** 2 / variance[:, None]).sum(axis=-1)
     weight = np.exp(-0.5 * (misfit[0] - misfit[0].min()))
     best = np.sort(misfit[0])[: max(len(weight) // 20, 1)]
     size = weight.sum() ** 2 / (weight**2).sum()

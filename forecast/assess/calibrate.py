@@ -5,6 +5,9 @@ be noise of the size the model says. Members of an ensemble, drawn from the prio
 which it is, by the ensemble smoother with multiple data assimilation (Emerick & Reynolds 2013,
 doi:10.1016/j.cageo.2012.03.011), in the space where every prior is standard normal. The sizes of the unexplained are
 learned beside, each member's from its own evidence.
+
+Luck that nobody recorded, such as outages of mines, and errors of measurement move surprises too. Members that are played
+twice show by how much; every step is played with other luck.
 """
 
 from __future__ import annotations
@@ -40,22 +43,28 @@ MEMBERS = 600
 FEWEST_MEMBERS = 20
 STEPS = 4
 BLOCK = 50
-BUYERS = 12_000
+TWINS = 60
+"""Members that are played twice in each step."""
 DOUBT = 4.0  # chance correlations, in standard errors squared, that are taken off before a parameter is moved
 FARTHEST = 8.0  # scores beyond have probabilities that are not told from 0 and 1
 GRID = np.linspace(-3.5, 3.5, 71)
+LEAST_VARIANCE = 1e-20  # of a surprise whose spread may be none
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Replays of members under given numbers; a block of members is a piece of work."""
+    """Replays of members under given numbers; a block of members is a piece of work.
+
+    first  number of the realization whose luck the first member has
+    """
 
     world: World
     seed: int
     given: Mapping[str, np.ndarray]
     members: int
+    first: int = 0
 
     @property
     def blocks(self) -> range:
@@ -65,8 +74,8 @@ class Replay:
     def play(self, block: int) -> tuple[Any, Mapping[str, np.ndarray]]:
         """Drawn numbers and results of one block."""
         place = np.arange(block * BLOCK, min((block + 1) * BLOCK, self.members))
-        drawn = draw(self.world, self.seed, place, {name: values[place] for name, values in self.given.items()})
-        return drawn, simulate(drawn, self.seed, place)
+        drawn = draw(self.world, self.seed, self.first + place, {name: values[place] for name, values in self.given.items()})
+        return drawn, simulate(drawn, self.seed, self.first + place)
 
     def __call__(self, block: int) -> tuple[int, Evidence]:
         drawn, results = self.play(block)
@@ -121,8 +130,7 @@ def calibrate(
         raise ForecastError(f"members {members}, steps {steps}; must be at least {FEWEST_MEMBERS} and 1")
     if not world.record:
         raise DataError("the scenario has no record to learn from")
-    known = with_buyers(as_known(world, until, until))
-    return learn(known, seed, members, steps, patterns, engine or processes(), memory or Memory(), progress)
+    return learn(as_known(world, until, until), seed, members, steps, patterns, engine or processes(), memory or Memory(), progress)
 
 
 def learn(
@@ -133,29 +141,26 @@ def learn(
     names = list(learned)
     moved = np.array([not any(fnmatchcase(name, pattern) for pattern in APART) for name in names])
     scores = np.stack([streams.normal(seed, f"score of {name}", np.arange(members)) for name in names], axis=-1)
+    played = members + min(TWINS, members)
     told = before = None
     for step in range(steps + 1):
         if (kept := memory.recall(f"step-{step}")) is not None:
             scores, told = kept["scores"], Evidence.of_arrays(kept)
         else:
-            tell = _counted(progress, step * members, (steps + 1) * members)
-            told = replays(Replay(world, seed, numbers(learned, scores), members), engine, tell)
+            tell = _counted(progress, step * played, (steps + 1) * played)
+            given = numbers(learned, np.concatenate([scores, scores[: played - members]]))
+            told = without_twins(replays(Replay(world, seed, given, played, step * played), engine, tell), members)
             for name, drawn in sizes(told, learned, seed, step).items():
                 scores[:, names.index(name)] = drawn
             memory.keep(f"step-{step}", {"scores": scores} | told.arrays())
         before = told if before is None else before
         if step < steps:
-            variance = steps * expected(told, learned, scores)
+            variance = expected(told, learned, scores, steps)
             luck = streams.normal(seed, f"assimilation {step}", np.arange(members), len(told.kinds))
             scores = np.where(moved, move(scores, told, variance, luck), scores)
     assert before is not None
     assert told is not None
     return Calibration(learned, scores, before, told)
-
-
-def with_buyers(world: World, most: int = BUYERS) -> World:
-    """The world with fewer buyers, where it has more than a replay needs."""
-    return world.model_copy(update={"buyers": world.buyers.model_copy(update={"number": min(world.buyers.number, most)})})
 
 
 def processes(workers: int | None = None) -> Engine:
@@ -184,8 +189,15 @@ def replays(work: Replay, engine: Engine, done: Callable[[int], None]) -> Eviden
             found[block] = each
             done(len(each.values))
     parts = [found[block] for block in sorted(found)]
-    values, unit = (np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "unit"))
-    return replace(parts[0], values=values, unit=unit)
+    values, unit, spread = (np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "unit", "spread"))
+    return replace(parts[0], values=values, unit=unit, spread=spread)
+
+
+def without_twins(told: Evidence, members: int) -> Evidence:
+    """Evidence of the members; rows after them replay the first ones with other luck, and say how much it matters."""
+    apart = told.values[members:] - told.values[: len(told.values) - members]
+    values, unit, spread = (each[:members] for each in (told.values, told.unit, told.spread))
+    return Evidence(told.kinds, told.names, values, unit, spread, np.sqrt((apart**2).mean(axis=0) / 2.0))
 
 
 def chosen(world: World, patterns: Sequence[str] = CALIBRATED) -> dict[str, Belief]:
@@ -203,20 +215,25 @@ def numbers(learned: Mapping[str, Belief], scores: np.ndarray) -> dict[str, np.n
     return {name: belief.at(ndtr(scores[:, i].clip(-FARTHEST, FARTHEST))) for i, (name, belief) in enumerate(learned.items())}
 
 
-def expected(told: Evidence, learned: Mapping[str, Belief], scores: np.ndarray) -> np.ndarray:
-    """Variance (datum,) of surprises, mean over members."""
+def expected(told: Evidence, learned: Mapping[str, Belief], scores: np.ndarray, steps: int) -> np.ndarray:
+    """Variance (datum,) by which one of so many steps takes surprises for luck, mean over members.
+
+    The luck of the member, which differs from step to step, is in its surprise already and counts once in each step.
+    """
     names = list(learned)
     values = numbers(learned, scores)
-    found = np.zeros(len(told.kinds))
+    spread = told.spread.copy()
     for kind, name in SPREADS.items():
-        mine = told.of(kind)
-        spread = values[name] if name in names else np.ones(len(scores))
-        found[mine] = (told.unit[:, mine] ** 2 * spread[:, None] ** 2).mean(axis=0)
-    return found
+        if name in names:
+            spread[:, told.of(kind)] = values[name][:, None]
+    return steps * (told.unit**2 * spread**2).mean(axis=0) + (steps - 1) * told.noise**2
 
 
 def sizes(told: Evidence, learned: Mapping[str, Belief], seed: int, step: int) -> dict[str, np.ndarray]:
-    """Scores (member,) of the spread of each kind, drawn from its distribution given the member's own surprises."""
+    """Scores (member,) of the spread of each kind, drawn from its distribution given the member's own surprises.
+
+    These hold luck twice: the member's, and that of the past.
+    """
     found = {}
     members = np.arange(len(told.values))
     for kind, name in SPREADS.items():
@@ -224,10 +241,12 @@ def sizes(told: Evidence, learned: Mapping[str, Belief], seed: int, step: int) -
         if name not in learned or not len(mine):
             continue
         spread = numbers({name: learned[name]}, GRID[:, None])[name]
-        squared = ((told.values[:, mine] / told.unit[:, mine]) ** 2).sum(axis=1)
-        log = -0.5 * GRID**2 - len(mine) * np.log(spread) - 0.5 * squared[:, None] / spread**2
+        log = np.repeat(-0.5 * GRID[None] ** 2, len(members), axis=0)
+        for i in mine:
+            variance = np.maximum((told.unit[:, i, None] * spread) ** 2 + 2.0 * told.noise[i] ** 2, LEAST_VARIANCE)
+            log -= 0.5 * (np.log(variance) + told.values[:, i, None] ** 2 / variance)
         density = np.exp(log - log.max(axis=1, keepdims=True))
-        below = np.cumsum(density, axis=1) / density.sum(axis=1, keepdims=True)
+        below = (np.cumsum(density, axis=1) - 0.5 * density) / density.sum(axis=1, keepdims=True)
         luck = streams.uniform(seed, f"spread of {kind} {step}", members)
         found[name] = np.array([np.interp(u, row, GRID) for u, row in zip(luck, below, strict=True)])
     return found
@@ -237,7 +256,7 @@ def move(scores: np.ndarray, told: Evidence, variance: np.ndarray, luck: np.ndar
     """One assimilation: members follow the line that joins parameters with surprises, towards none.
 
     scores    (member, parameter)
-    variance  (datum,) of the surprises, times the number of steps
+    variance  (datum,) of the surprises, as large as one step may take it
     luck      (member, datum) standard normal
     returns   (member, parameter)
     """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecast.declare import Quantity
 from forecast.errors import DataError
 from forecast.model.world import World
 
@@ -21,7 +22,10 @@ SPREADS = {
     **{f"growth {name}": f"segments.{name}.surprise" for name in GROWING},
 }
 """Kinds of evidence, and the number that says how large each should be."""
-SEEN = 0.01  # shares below say nothing of tastes
+SEEN = 0.01  # shares below, and above one less this, say nothing of tastes
+YEAR = np.ones(MONTHS) / MONTHS
+FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
+"""Weights of the months in the growth from one yearly sum to the next."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +36,26 @@ class Evidence:
     names   (datum,) such as "cell_price 2019"
     values  (member, datum), zero expected
     unit    (member, datum) standard deviation of each value where the spread of its kind is one
+    spread  (member, datum) spread of the kind in the member's world
+    noise   (datum,) standard deviation of a value among replays of the same parameters: luck, and errors of measurement
     """
 
     kinds: tuple[str, ...]
     names: tuple[str, ...]
     values: np.ndarray
     unit: np.ndarray
+    spread: np.ndarray
+    noise: np.ndarray
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All fields as arrays, to be kept."""
-        return {"kinds": np.array(self.kinds), "names": np.array(self.names), "values": self.values, "unit": self.unit}
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def of_arrays(cls, kept: Mapping[str, np.ndarray]) -> Evidence:
         """What ``arrays`` gave."""
-        return cls(tuple(kept["kinds"].tolist()), tuple(kept["names"].tolist()), kept["values"], kept["unit"])
+        kinds, names, *told = (kept[field.name] for field in fields(cls))
+        return cls(tuple(kinds.tolist()), tuple(names.tolist()), *told)
 
     def of(self, kind: str) -> np.ndarray:
         """Places of one kind."""
@@ -54,10 +63,13 @@ class Evidence:
 
 
 class Gap(NamedTuple):
-    """Something unexplained: its yearly means (member, year) from a first year on, and how long it lasts (member,) years.
+    """Something unexplained: what was seen of it (member, year) from a first year on, and how it behaves.
 
-    seen  (year,) whether the record can tell
-    size  (member, year) its spread over that of its kind
+    memory  (member,) years over which it fades
+    spread  (member,) its standard deviation
+    seen    (year,) whether the record can tell
+    months  weights of months in what was seen of a year
+    size    (member, year) its spread over that of its kind
     """
 
     kind: str
@@ -65,48 +77,61 @@ class Gap(NamedTuple):
     first: int
     means: np.ndarray
     memory: np.ndarray
+    spread: np.ndarray
     seen: np.ndarray
+    months: np.ndarray = YEAR
     size: np.ndarray | float = 1.0
 
 
 def evidence(world: World, drawn: Any, results: Mapping[str, np.ndarray]) -> Evidence:
     """Yearly surprises of a block of replays of a world with a record: the part of every gap that is new each year.
 
-    Raises DataError for a record that holds nothing to anything unexplained.
+    Where the spread of a kind is 0 the world has no luck of that kind: nothing says how large surprises should be, so they
+    are no evidence. Raises DataError for a record that holds nothing to anything unexplained.
     """
-    kinds, names, values, units = [], [], [], []
+    kinds, names, values, units, spreads = [], [], [], [], []
     for gap in gaps(world, drawn, results):
-        fresh, unit = news(gap.means, gap.memory)
-        unit = unit * gap.size
+        fresh, unit = news(gap.means / gap.size, gap.memory, gap.seen, gap.months)
         for i in range(fresh.shape[1]):
             if gap.seen[max(i - 1, 0) : i + 1].all():
                 kinds.append(gap.kind)
                 names.append(f"{gap.name} {gap.first + i}")
-                values.append(fresh[:, i])
-                units.append(unit[:, i])
+                values.append((fresh * gap.size)[:, i])
+                units.append((unit * gap.size)[:, i])
+                spreads.append(gap.spread)
     if not values:
-        raise DataError(f"the record says nothing of {', '.join(SPREADS)}: there is nothing to learn from")
-    return Evidence(tuple(kinds), tuple(names), np.stack(values, axis=-1), np.stack(units, axis=-1))
+        raise DataError(f"the record says nothing of {', '.join(SPREADS)}, or their spread is 0: there is nothing to learn from")
+    value, unit, spread = (np.stack(each, axis=-1) for each in (values, units, spreads))
+    return Evidence(tuple(kinds), tuple(names), value, unit, spread, np.zeros(len(names)))
 
 
 def gaps(world: World, drawn: Any, results: Mapping[str, np.ndarray]) -> Iterator[Gap]:
     """All that is unexplained and on record."""
+    own, shown = world.unexplained, drawn.unexplained
     years = world.observed_until - world.first_year + 1
     always = np.ones(years, bool)
     recorded = {series.kind for series in world.record.values()}
     for kind in LEVELS:
-        if kind in recorded:
+        if kind in recorded and happens(getattr(own, f"{kind}_spread")):
             means = results[f"unexplained_{kind}"][:, :years].astype(float)
-            yield Gap(kind, kind, world.first_year, means, getattr(drawn.unexplained, f"{kind}_memory"), always)
+            memory, spread = (getattr(shown, f"{kind}_{name}") for name in ("memory", "spread"))
+            yield Gap(kind, kind, world.first_year, means, memory, spread, always)
     for series in world.record.values():
-        if series.kind == "share":
+        if series.kind == "share" and happens(own.taste_spread):
             place = drawn.regions.names.index(series.region), drawn.chemistries.names.index(series.chemistry)
             means = results["unexplained_taste"][:, :years, *place].astype(float)
-            seen = series.values.at(world.first_year + np.arange(years)) > SEEN
-            yield Gap("taste", f"taste {series.region} {series.chemistry}", world.first_year, means, drawn.unexplained.taste_memory, seen)
+            share = series.values.at(world.first_year + np.arange(years))
+            seen = (share > SEEN) & (share < 1.0 - SEEN)
+            name = f"taste {series.region} {series.chemistry}"
+            yield Gap("taste", name, world.first_year, means, shown.taste_memory, shown.taste_spread, seen)
     for name in GROWING:
-        if name in drawn.segments.names:
+        if name in world.segments and happens(world.segments[name].surprise):
             yield growth(world, drawn, results, name)
+
+
+def happens(spread: Quantity) -> bool:
+    """Whether there is any luck of a kind."""
+    return spread.value > 0 or spread.prior is not None
 
 
 def growth(world: World, drawn: Any, results: Mapping[str, np.ndarray], segment: str) -> Gap:
@@ -119,19 +144,28 @@ def growth(world: World, drawn: Any, results: Mapping[str, np.ndarray], segment:
     common, regional = drawn.demand.common[:, None], drawn.demand.regional[:, None]
     shared = common + (1.0 - common) * (1.0 - regional + regional * (weight**2).sum(axis=0))
     kind = f"growth {segment}"
-    return Gap(kind, kind, world.first_year + 1, means, drawn.demand.persistence, np.ones(years - 1, bool), np.sqrt(shared))
+    seen, spread = np.ones(years - 1, bool), drawn.segments.surprise[:, row]
+    return Gap(kind, kind, world.first_year + 1, means, drawn.demand.persistence, spread, seen, FROM_YEAR_TO_YEAR, np.sqrt(shared))
 
 
-def news(mean: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What is new each year in the yearly means of something that fades (an Ornstein-Uhlenbeck process).
+def news(seen: np.ndarray, memory: np.ndarray, known: np.ndarray, months: np.ndarray = YEAR) -> tuple[np.ndarray, np.ndarray]:
+    """What the years before do not tell of a year, for something that fades (an Ornstein-Uhlenbeck process).
 
-    mean     (member, year)
+    seen     (member, year) its weighted means
     memory   (member,) years
+    known    (year,) whether the year is known; of others the news are 0
+    months   weights of the mean
     returns  the news, and their standard deviation where that of the process is one, (member, year) each
     """
-    rate = 1.0 / memory[:, None]
-    variance = 2.0 * (rate - 1.0 + np.exp(-rate)) / rate**2
-    kept = ((1.0 - np.exp(-rate)) / rate) ** 2 / variance
-    fresh = np.concatenate([mean[:, :1], mean[:, 1:] - kept * mean[:, :-1]], axis=1)
-    later = np.repeat(np.sqrt(variance * (1.0 - kept**2)), mean.shape[1] - 1, axis=1)
-    return fresh, np.concatenate([np.sqrt(variance), later], axis=1)
+    covariance = together(memory, seen.shape[1], months)
+    unknown = ~(known[:, None] & known)
+    factor = np.linalg.cholesky(np.where(unknown, np.eye(len(known)), covariance))
+    unit = np.diagonal(factor, axis1=1, axis2=2)
+    return np.linalg.solve(factor, np.where(known, seen, 0.0)[..., None])[..., 0] * unit, unit
+
+
+def together(memory: np.ndarray, years: int, months: np.ndarray) -> np.ndarray:
+    """Covariance (member, year, year) of weighted means of something of spread one that fades by months."""
+    weights = np.convolve(months, months[::-1])
+    apart = np.subtract.outer(np.arange(years), np.arange(years))[..., None] * MONTHS + np.arange(len(weights)) - len(months) + 1
+    return np.exp(-abs(apart) / (memory[:, None, None, None] * MONTHS)) @ weights

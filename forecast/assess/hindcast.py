@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast import streams
-from forecast.assess.calibrate import BLOCK, MEMBERS, STEPS, Progress, Replay, calibrate, with_buyers
+from forecast.assess.calibrate import BLOCK, MEMBERS, STEPS, Progress, Replay, calibrate
 from forecast.assess.memory import Memory
 from forecast.assess.observables import OBSERVABLES, Observable
 from forecast.assess.rivals import EXTRA_LUCK, RIVALS, Past
@@ -27,6 +27,8 @@ ORIGINS = (2018, 2019, 2020, 2021, 2022, 2023)
 HORIZON = 5
 LONGEST = 10
 PARTS = 100  # of progress, for one origin
+UNSEEN = 500_000
+"""Number of the first realization of a forecast: its luck is none that a member was fitted to."""
 SINCE = 2010
 """First year that rivals see."""
 
@@ -108,8 +110,8 @@ def forecasts(
 ) -> dict[str, np.ndarray]:
     """Samples of all forecasters from one origin, "forecaster series" -> (draw, horizon)."""
     found = calibrate(world, origin, seed, members=members, steps=steps, engine=engine, progress=progress)
-    ahead = with_buyers(as_known(world, origin, origin + horizon))
-    simulated = project(Projection(ahead, seed, found.given, members, tuple(names)), engine)
+    ahead = as_known(world, origin, origin + horizon)
+    simulated = project(Projection(ahead, seed, found.given, members, UNSEEN, tuple(names)), engine)
     first = origin + 1 - world.first_year
     made = {}
     for name in names:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from forecast.scenario import Scenario
 
-IDENTIFIED = 0.85
-"""A parameter whose spread fell below this part of its prior's counts as identified by the data."""
-
 
 def posterior_of(found: Calibration, attrs: dict[str, Any]) -> Posterior:
     """The draws of a calibration with its diagnostics."""
@@ -37,19 +34,20 @@ def diagnostics(found: Calibration) -> xr.Dataset:
     kept      (parameter) standard deviation over the prior's, both where the prior is standard normal
     shift     (parameter) mean in standard deviations of the prior
     surprise  (stage, draw, datum) what the replays left unexplained, under the prior and the posterior
-    size      (stage, datum) how large it should be
+    size      (stage, datum) how large it should be where the spread of its kind is one and luck plays no part
+    noise     (stage, datum) what luck and errors of measurement add: standard deviation
     """
     import xarray as xr
 
     names = np.array(list(found.learned), object)
     told = (found.before, found.after)
-    unit = np.stack([each.unit.mean(axis=0) for each in told])
     return xr.Dataset(
         {
             "kept": ("parameter", found.scores.std(axis=0)),
             "shift": ("parameter", found.scores.mean(axis=0)),
             "surprise": (("stage", "draw", "datum"), np.stack([each.values for each in told]).astype(np.float32)),
-            "size": (("stage", "datum"), unit),
+            "size": (("stage", "datum"), np.stack([each.unit.mean(axis=0) for each in told])),
+            "noise": (("stage", "datum"), np.stack([each.noise for each in told])),
         },
         {"parameter": names, "stage": np.array(["prior", "posterior"], object), "datum": np.array(found.after.names, object)},
     )
@@ -99,7 +97,8 @@ def parameter_rows(posterior: Posterior) -> list[dict[str, Any]]:
 
 
 def fit_rows(posterior: Posterior) -> list[dict[str, Any]]:
-    """A row for each kind of evidence: how large surprises were, under prior and posterior, and how large they say they are."""
+    """A row for each kind of evidence, in units of its size: surprises under prior and posterior, what luck makes of them, and
+    the spread that was learned."""
     assert posterior.extra is not None
     told = posterior.extra
     kinds = np.array([kind_of(name) for name in told["datum"].values])
@@ -109,8 +108,10 @@ def fit_rows(posterior: Posterior) -> list[dict[str, Any]]:
         if mine.any():
             surprise = told["surprise"].values[:, :, mine] / told["size"].values[:, None, mine]
             before, after = np.sqrt(np.median(surprise, axis=1) ** 2).mean(axis=-1).tolist()
+            luck = float(np.sqrt(np.mean((told["noise"].values[1, mine] / told["size"].values[1, mine]) ** 2)))
             spread = float(np.median(posterior.draws[name])) if name in posterior.draws else None
-            found.append({"evidence": kind, "points": int(mine.sum()), "prior": before, "posterior": after, "spread": spread})
+            row = {"evidence": kind, "points": int(mine.sum()), "prior": before, "posterior": after}
+            found.append(row | {"luck": luck, "spread": spread})
     return found
 
 

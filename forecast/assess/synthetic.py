@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import streams
-from forecast.assess.calibrate import CALIBRATED, FEWEST_MEMBERS, STEPS, Progress, chosen, learn, numbers, with_buyers
+from forecast.assess.calibrate import CALIBRATED, FEWEST_MEMBERS, STEPS, Progress, chosen, learn, numbers
 from forecast.assess.memory import Memory
 from forecast.declare import Path
 from forecast.ensemble.design import draw
@@ -118,7 +118,7 @@ def ranks(
 
     if members < FEWEST_MEMBERS:
         raise ForecastError(f"members {members}: must be at least {FEWEST_MEMBERS}")
-    known = with_buyers(as_known(world, until, until))
+    known = as_known(world, until, until)
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     with closing(engine.compute(Trial(known, seed, members), range(trials))) as finished:
         for trial, below, kept in finished:

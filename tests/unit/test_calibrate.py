@@ -1,5 +1,6 @@
 """Calibration finds what the past says of parameters: exactly where that is known, the same every time, and from nothing later."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -7,7 +8,22 @@ import pytest
 
 from forecast import streams
 from forecast.assess import calibrate as calibration
-from forecast.assess.calibrate import APART, CALIBRATED, GRID, calibrate, chosen, learn, move, numbers, sizes, with_buyers
+from forecast.assess.calibrate import (
+    APART,
+    CALIBRATED,
+    GRID,
+    TWINS,
+    Replay,
+    calibrate,
+    chosen,
+    expected,
+    learn,
+    move,
+    numbers,
+    replays,
+    sizes,
+    without_twins,
+)
 from forecast.assess.evidence import Evidence
 from forecast.assess.memory import FolderMemory, Memory
 from forecast.declare import Path
@@ -28,11 +44,12 @@ def world():
     return steered_world(unexplained=SPREADS)
 
 
-def told(values, unit=1.0, kind="cell_price"):
+def told(values, unit=1.0, kind="cell_price", spread=0.0, noise=0.0):
     """Evidence of one kind."""
     values = np.asarray(values, float)
     names = tuple(f"{kind} {2015 + i}" for i in range(values.shape[1]))
-    return Evidence((kind,) * values.shape[1], names, values, np.broadcast_to(np.asarray(unit, float), values.shape))
+    unit, spread = (np.broadcast_to(np.asarray(each, float), values.shape) for each in (unit, spread))
+    return Evidence((kind,) * values.shape[1], names, values, unit, spread, np.broadcast_to(float(noise), values.shape[1:]))
 
 
 def dealt(name, members, *shape):
@@ -47,9 +64,9 @@ OFFSET = np.array([0.8, -0.5, 0.3, 1.2, 0.0])
 NOISE = np.array([0.3, 0.5, 1.0, 0.4, 2.0])
 
 
-def exact():
-    """Mean and covariance of three standard normal numbers given that SLOPES and OFFSET, with NOISE in variance, make naught."""
-    gain = SLOPES @ np.linalg.inv(SLOPES.T @ SLOPES + np.diag(NOISE))
+def exact(noise=NOISE):
+    """Mean and covariance of three standard normal numbers given that SLOPES and OFFSET, with noise in variance, make naught."""
+    gain = SLOPES @ np.linalg.inv(SLOPES.T @ SLOPES + np.diag(noise))
     return -gain @ OFFSET, np.eye(3) - gain @ SLOPES.T
 
 
@@ -102,12 +119,47 @@ def test_a_datum_that_is_the_same_for_all_breaks_nothing():
     np.testing.assert_allclose(moved, move(scores, told(values[:, without]), NOISE[without], luck[:, without]), atol=1e-12)
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_luck_that_differs_in_every_step_counts_once(steps):
+    """Members' own luck is in their surprises; ``expected`` adds what of it the steps would count too little."""
+    nothing, own = np.zeros((MANY, 0)), np.array([0.5, 0.1, 1.0, 0.0, 2.0])
+    scores = dealt("prior", MANY, 3)
+    for step in range(steps):
+        seen = told(scores @ SLOPES + OFFSET + np.sqrt(own) * dealt(f"own {step}", MANY, 5), np.sqrt(NOISE), spread=1.0)
+        variance = expected(replace(seen, noise=np.sqrt(own)), {}, nothing, steps)
+        scores = move(scores, seen, variance, dealt(f"luck {step}", MANY, 5))
+    mean, covariance = exact(NOISE + own)
+    np.testing.assert_allclose(scores.mean(axis=0), mean, atol=0.02)
+    np.testing.assert_allclose(np.cov(scores.T), covariance, atol=0.02)
+    assert abs(covariance - exact()[1]).max() > 0.1
+
+
 # Sizes of surprises
 
 
-def spread_of(values, unit=1.0, seed=1, step=0):
+def test_the_size_that_is_expected_is_that_of_the_number_learned_or_else_of_the_scenario():
+    seen = told(np.zeros((2, 3)), np.array([1.0, 2.0, 3.0]), spread=[[0.1], [0.3]], noise=0.5)
+    np.testing.assert_allclose(expected(seen, {}, np.zeros((2, 0)), 1), 0.05 * np.array([1, 4, 9]))
+    np.testing.assert_allclose(expected(seen, {}, np.zeros((2, 0)), 4), 4 * 0.05 * np.array([1, 4, 9]) + 3 * 0.25)
+    learned = {SPREAD: beliefs(world())[SPREAD]}
+    spread = numbers(learned, np.array([[0.0], [1.0]]))[SPREAD]
+    np.testing.assert_allclose(expected(seen, learned, np.array([[0.0], [1.0]]), 1), (spread**2).mean() * np.array([1, 4, 9]))
+    other = replace(seen, kinds=("taste",) * 3)
+    np.testing.assert_allclose(expected(other, learned, np.array([[0.0], [1.0]]), 1), 0.05 * np.array([1, 4, 9]))
+
+
+def test_members_that_are_played_twice_say_how_much_luck_matters():
+    values = dealt("apart", 2000, 3) * np.array([0.2, 1.0, 3.0]) + np.tile(dealt("member", 1000, 3), (2, 1))
+    found = without_twins(told(values), 1000)
+    np.testing.assert_allclose(found.noise, [0.2, 1.0, 3.0], rtol=0.06)
+    np.testing.assert_array_equal(found.values, values[:1000])
+    assert found.unit.shape == found.spread.shape == (1000, 3)
+    np.testing.assert_array_equal(without_twins(told(np.tile(values[:3], (2, 1))), 3).noise, 0)
+
+
+def spread_of(values, unit=1.0, seed=1, step=0, noise=0.0, belief=None):
     """Scores of the spread of cell prices, given surprises (member, datum)."""
-    found = sizes(told(values, unit), {SPREAD: beliefs(world())[SPREAD]}, seed, step)
+    found = sizes(told(values, unit, noise=noise), {SPREAD: belief or beliefs(world())[SPREAD]}, seed, step)
     assert list(found) == [SPREAD]
     return found[SPREAD]
 
@@ -134,6 +186,26 @@ def test_a_spread_that_was_drawn_from_the_prior_is_found_as_the_prior():
         scores = spread_of(spread[:, None] * dealt("surprise", MANY, count))
         assert scores.mean() == pytest.approx(0, abs=0.06)
         assert scores.std() == pytest.approx(1, abs=0.03)
+
+
+def test_luck_of_member_and_past_is_not_taken_for_a_spread():
+    noise, true = 0.15, 0.1
+    values = true * dealt("surprise", 50, 400) + noise * (dealt("own", 50, 400) + dealt("of the past", 50, 400))
+    found = numbers({SPREAD: beliefs(world())[SPREAD]}, spread_of(values, noise=noise)[:, None])[SPREAD]
+    assert np.median(found) == pytest.approx(true, rel=0.06)
+
+
+def test_a_spread_of_which_nothing_is_known_is_drawn_from_its_prior_without_leaning():
+    """Half a step of the grid would be 0.05."""
+    assert spread_of(np.zeros((MANY, 1)), noise=1e9).mean() == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("surprise", [0.0, 0.2])
+def test_a_spread_that_may_be_none_is_learned_too(surprise):
+    maybe = beliefs(steered_world(unexplained={"cell_price_spread": {"uniform": [0, 0.4]}}))[SPREAD]
+    scores = spread_of(np.full((50, 40), surprise), belief=maybe)
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(numbers({SPREAD: maybe}, scores[:, None])[SPREAD], surprise, atol=0.1)
 
 
 def test_scores_of_a_spread_stay_on_the_grid():
@@ -205,7 +277,7 @@ def test_every_pattern_by_default_means_something_in_the_shipped_world():
 
 def bytes_of(found):
     """All of a calibration, bit by bit."""
-    told = [getattr(each, name).tobytes() for each in (found.before, found.after) for name in ("values", "unit")]
+    told = [getattr(each, name).tobytes() for each in (found.before, found.after) for name in ("values", "unit", "noise")]
     return [list(found.learned), found.scores.tobytes(), *told, *(values.tobytes() for values in found.given.values())]
 
 
@@ -280,22 +352,47 @@ def test_what_says_how_surprises_behave_is_not_moved_by_their_mean():
 def test_only_what_is_asked_for_is_learned():
     found = learned(patterns=("mining.*",))
     assert set(found.given) == set(chosen(world(), ("mining.*",)))
+    first = np.stack([streams.normal(1, f"score of {name}", np.arange(MEMBERS)) for name in found.learned], axis=-1)
+    assert abs(found.scores - first).max() > 0.8, "surprises are as large as the scenario says, not 1"
     assert all(values.shape == (MEMBERS,) for values in found.given.values())
+
+
+def test_every_step_and_every_twin_is_played_with_other_luck(monkeypatch):
+    seen = []
+
+    def play(work, engine, done):
+        seen.append((work.first, work.members))
+        np.testing.assert_array_equal(*(work.given["mining.pace"][rows] for rows in (slice(TWINS), slice(100, None))))
+        return replays(work, engine, done)
+
+    monkeypatch.setattr(calibration, "replays", play)
+    found = learned(100)
+    assert seen == [(step * (100 + TWINS), 100 + TWINS) for step in range(3)]
+    assert (found.after.noise > 0).all()
+    assert (found.before.noise > 0).all()
+
+
+def test_a_replay_has_the_luck_of_the_number_it_begins_with():
+    given = {"mining.pace": np.ones(4)}
+    whole, part = (Replay(world(), 1, {name: v[n:] for name, v in given.items()}, 4 - n, n)(0)[1] for n in (0, 2))
+    np.testing.assert_array_equal(whole.values[2:], part.values)
 
 
 def test_in_a_world_that_answers_linearly_what_is_learned_is_exact(monkeypatch):
     """From priors through steps, sizes that are known and numbers in their units."""
     names, members = ("chemistries.lfp.learning_rate", "demand.expected_decline", "mining.required_return"), 4000
     loud = steered_world(unexplained={"cell_price_spread": 1})
+    luck = iter(range(5))
+    own = np.array([0.5, 0.1, 1.0, 0.0, 2.0])
 
     def answer(work, engine, done):
         priors = [beliefs(loud)[name].quantity.prior.arguments for name in names]
         standard = np.stack([(work.given[name] - mean) / sd for name, (mean, sd) in zip(names, priors, strict=True)], axis=-1)
-        return told(standard @ SLOPES + OFFSET, np.sqrt(NOISE))
+        return told(standard @ SLOPES + OFFSET + np.sqrt(own) * dealt(f"own {next(luck)}", len(standard), 5), np.sqrt(NOISE), spread=1.0)
 
     monkeypatch.setattr(calibration, "replays", answer)
     found = learn(loud, 1, members, 4, names, Serial(), Memory(), None)
-    mean, covariance = exact()
+    mean, covariance = exact(NOISE + own)
     np.testing.assert_allclose(found.scores.mean(axis=0), mean, atol=0.06)
     np.testing.assert_allclose(np.cov(found.scores.T), covariance, atol=0.06)
 
@@ -343,10 +440,4 @@ def test_too_few_members_or_steps_are_refused_before_any_replay(wrong):
 def test_progress_counts_replays_up_to_all():
     seen = []
     learned(60, steps=1, progress=lambda done, wanted: seen.append((done, wanted)))
-    assert seen == [(50, 120), (60, 120), (110, 120), (120, 120)]
-
-
-def test_a_replay_needs_no_more_buyers_than_it_needs():
-    assert with_buyers(world(), 100).buyers.number == 100
-    assert with_buyers(world()).buyers.number == world().buyers.number == 300
-    assert with_buyers(load("baseline").world).buyers.number <= calibration.BUYERS
+    assert seen == [(50, 240), (100, 240), (120, 240), (170, 240), (220, 240), (240, 240)]

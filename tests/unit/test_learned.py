@@ -47,10 +47,9 @@ def made_up():
     believed = beliefs(scenario().world)
     told = ("cell_price", "taste", "taste"), ("cell_price 2018", "taste china lfp 2017", "taste china lfp 2018")
     before = np.array([[4.0, -3.0, 9.0]] * 4)
-    unit = np.array([[2.0, 0.5, 3.0]] * 4)
-    return Calibration(
-        {name: believed[name] for name in names}, scores, Evidence(*told, before, unit), Evidence(*told, before / 10, 2 * unit)
-    )
+    unit, noise = np.array([[2.0, 0.5, 3.0]] * 4), np.array([1.0, 0.5, 3.0])
+    prior, posterior = Evidence(*told, before, unit, unit, noise), Evidence(*told, before / 10, 2 * unit, unit, 2 * noise)
+    return Calibration({name: believed[name] for name in names}, scores, prior, posterior)
 
 
 def test_a_posterior_says_what_was_kept_of_each_prior_and_how_far_it_moved():
@@ -61,6 +60,7 @@ def test_a_posterior_says_what_was_kept_of_each_prior_and_how_far_it_moved():
     assert found["surprise"].dims == ("stage", "draw", "datum")
     np.testing.assert_allclose(found["surprise"].sel(stage="posterior", datum="taste china lfp 2018"), [0.9] * 4, rtol=1e-6)
     np.testing.assert_allclose(found["size"].sel(stage="prior"), [2.0, 0.5, 3.0])
+    np.testing.assert_allclose(found["noise"].sel(stage="posterior"), [2.0, 1.0, 6.0])
 
 
 def test_draws_are_numbers_in_their_units_with_the_priors_they_came_from():
@@ -84,10 +84,9 @@ def test_what_the_data_say_most_about_comes_first():
 
 def test_the_fit_is_told_by_kinds_of_evidence():
     rows = fit_rows(posterior_of(made_up(), {}))
-    assert rows == [
-        {"evidence": "cell_price", "points": 1, "prior": 2.0, "posterior": pytest.approx(0.1), "spread": None},
-        {"evidence": "taste", "points": 2, "prior": 4.5, "posterior": pytest.approx(0.225), "spread": pytest.approx(np.exp(0.04))},
-    ]
+    cells = {"evidence": "cell_price", "points": 1, "prior": 2.0, "posterior": pytest.approx(0.1), "luck": 0.5, "spread": None}
+    tastes = {"evidence": "taste", "points": 2, "prior": 4.5, "posterior": pytest.approx(0.225), "luck": 1.0}
+    assert rows == [cells, tastes | {"spread": pytest.approx(np.exp(0.04))}]
 
 
 def test_surprises_that_go_both_ways_are_as_large_as_their_middle():
@@ -118,7 +117,7 @@ def test_the_file_holds_draws_and_what_the_data_said(file):
     for name, values in found.given.items():
         np.testing.assert_allclose(posterior.draws[name], values, rtol=1e-6, err_msg=name)
     xr.testing.assert_identical(posterior.extra, diagnostics(found))
-    assert {row["evidence"] for row in fit_rows(posterior)} == {"cell_price", "mine_output", "lithium_price", "taste"}
+    assert [row["evidence"] for row in fit_rows(posterior)] == ["taste"], "of other surprises the scenario says that there are none"
     kept = [row["spread_kept"] for row in parameter_rows(posterior)]
     assert kept == sorted(kept)
     assert len(kept) == len(posterior.draws)
@@ -152,7 +151,7 @@ def test_an_interrupted_calibration_is_resumed_to_the_same_file(file, tmp_path, 
     monkeypatch.undo()
     seen = []
     learn_file(scenario(), 2018, tmp_path / "posterior.nc", resume=True, progress=lambda done, wanted: seen.append(done), **ASKED)
-    assert seen == [40], "the first round was kept"
+    assert seen == [80], "the first round was kept"
     assert (tmp_path / "posterior.nc").read_bytes() == file.read_bytes()
 
 
@@ -208,6 +207,7 @@ def test_every_kind_of_evidence_has_a_row_where_there_is_evidence():
         {
             "surprise": (("stage", "draw", "datum"), np.ones((2, 3, len(kinds)))),
             "size": (("stage", "datum"), np.full((2, len(kinds)), 0.5)),
+            "noise": (("stage", "datum"), np.zeros((2, len(kinds)))),
         },
         {"datum": np.array([f"{kind} 2018" for kind in kinds], object)},
     )
