@@ -110,7 +110,10 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
         if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
             yield f"{where}.kind", f"{kind}; there must be one series of this kind"
         if hasattr(series, "values"):
-            first = series.from_year if kind == "lithium_price_year_end" else world.first_year
+            late = kind == "lithium_price_year_end"
+            if not late and series.from_year > world.first_year:
+                yield f"{where}.from_year", f"{series.from_year}; only year-end prices may begin after {world.first_year}"
+            first = series.from_year if late else world.first_year
             if min(series.values.years) > first or max(series.values.years) < world.observed_until:
                 yield (
                     f"{where}.values",

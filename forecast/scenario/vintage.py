@@ -129,8 +129,6 @@ def _with_paths(block: Block, change: Callable[[Path], Path]) -> Any:
         value = getattr(block, slot.name)
         if slot.kind == "path" and slot.name != "values":
             changes[slot.name] = change(value)
-        elif slot.kind == "paths" and slot.name != "history":
-            changes[slot.name] = {name: change(path) for name, path in value.items()}
         elif isinstance(value, Block):
             changes[slot.name] = _with_paths(value, change)
         elif isinstance(value, dict) and slot.inner is not None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.ensemble.design import draw
+from forecast.errors import ScenarioError
 from forecast.model.record import LEAST_SHARE, MOST_BETWEEN, Record, between, contracted
 from tests.play import assert_same_bytes, blackboard, simulated
 from tests.small_world import lively_world, steered_world
@@ -346,3 +347,16 @@ def test_contracts_average_what_could_be_published_and_come_as_near_as_they_may_
     assert lowest * (1 - 1e-9) <= level * (1 + 2e-3)
     assert level * (1 - 2e-3) <= highest * (1 + 1e-9)
     assert year_between(start, end, 1e9, contract, lag)[0][5] == pytest.approx(np.sqrt(start * end) * MOST_BETWEEN, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("series", "problem"),
+    [
+        ({"from_year": 2016}, "record.cells.from_year: 2016; only year-end prices may begin after 2015"),
+        ({"values": {2015: None}}, "record.cells.values: 2016 to 2018; must reach from 2015 to 2018"),
+    ],
+)
+def test_a_series_that_begins_late_is_refused_unless_it_is_of_year_end_prices(series, problem):
+    with pytest.raises(ScenarioError) as refused:
+        steered_world(record={"cells": series})
+    assert problem in str(refused.value)
