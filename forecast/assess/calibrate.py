@@ -126,11 +126,18 @@ def calibrate(
     The same seed gives the same posterior. Raises DataError for a year without enough record, ForecastError for patterns
     that match nothing or too few members.
     """
+    known = prepare(world, until, members, steps, patterns)
+    return learn(known, seed, members, steps, patterns, engine or processes(), memory or Memory(), progress)
+
+
+def prepare(world: World, until: int, members: int, steps: int = STEPS, patterns: Sequence[str] = CALIBRATED) -> World:
+    """The world as it was known when the year was over, to be calibrated; raises what ``calibrate`` raises."""
     if members < FEWEST_MEMBERS or steps < 1:
         raise ForecastError(f"members {members}, steps {steps}; must be at least {FEWEST_MEMBERS} and 1")
     if not world.record:
         raise DataError("the scenario has no record to learn from")
-    return learn(as_known(world, until, until), seed, members, steps, patterns, engine or processes(), memory or Memory(), progress)
+    chosen(world, patterns)
+    return as_known(world, until, until)
 
 
 def learn(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast import streams
-from forecast.assess.calibrate import BLOCK, MEMBERS, STEPS, Progress, Replay, calibrate
+from forecast.assess.calibrate import BLOCK, MEMBERS, STEPS, Progress, Replay, calibrate, prepare, processes
 from forecast.assess.memory import Memory
-from forecast.assess.observables import OBSERVABLES, Observable
+from forecast.assess.observables import OBSERVABLES, Observable, observable
 from forecast.assess.rivals import EXTRA_LUCK, RIVALS, Past
 from forecast.ensemble.engines import Engine
 from forecast.errors import DataError, ForecastError
@@ -53,7 +53,7 @@ def hindcast(
     names: Sequence[str] = tuple(OBSERVABLES),
     members: int = MEMBERS,
     steps: int = STEPS,
-    engine: Engine,
+    engine: Engine | None = None,
     memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
@@ -62,14 +62,13 @@ def hindcast(
     origins  years whose numbers are the last to be known
     horizon  years ahead
     names    of observables
+    engine   where replays are computed; processes on all cores if None. Changes no number
     returns  the forecasts as samples, the values that followed and those known then; see ``as_dataset``
 
-    Raises DataError for an origin outside the record or a series that is unknown, ForecastError for a horizon that makes no sense.
+    Raises what ``check`` raises.
     """
-    if not 1 <= horizon <= LONGEST:
-        raise ForecastError(f"horizon {horizon}: must be from 1 to {LONGEST} years")
-    check_origins(world, origins, names)
-    memory = memory or Memory()
+    check(world, origins, horizon, names, members, steps)
+    memory, engine = memory or Memory(), engine or processes()
     found: dict[int, Mapping[str, np.ndarray]] = {}
     for count, origin in enumerate(origins):
         if (kept := memory.recall(f"origin-{origin}")) is None:
@@ -91,14 +90,17 @@ def _within(progress: Progress | None, done: int, wanted: int) -> Progress:
     return tell
 
 
-def check_origins(world: World, origins: Sequence[int], names: Sequence[str]) -> None:
-    """Raise DataError unless every series can be forecast from every origin and something can be judged."""
-    from forecast.assess.observables import observable
+def check(world: World, origins: Sequence[int], horizon: int, names: Sequence[str], members: int = MEMBERS, steps: int = STEPS) -> None:
+    """Raise DataError unless every series can be forecast from every origin and something can be judged.
 
+    Raises ForecastError for a horizon that makes no sense, and what ``calibrate`` raises.
+    """
+    if not 1 <= horizon <= LONGEST:
+        raise ForecastError(f"horizon {horizon}: must be from 1 to {LONGEST} years")
     if not origins:
         raise DataError("no origin; must be at least one")
     for origin in origins:
-        as_known(world, origin)
+        prepare(world, origin, members, steps)
         for name in names:
             observable(name).past(origin)
     if min(origins) >= last_on_record(world):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.assess.calibrate import CALIBRATED, MEMBERS, STEPS, Calibration, Progress, calibrate, processes
+from forecast.assess.calibrate import CALIBRATED, MEMBERS, STEPS, Calibration, Progress, calibrate, prepare, processes
 from forecast.assess.evidence import SPREADS
 from forecast.assess.memory import identity_of, remembered
+from forecast.ensemble.export import refuse_folder
 from forecast.ensemble.posterior import Posterior, write
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def learn_file(
 
     Raises ForecastError and its kin; see ``calibrate``.
     """
+    prepare(scenario.world, until, members, steps, patterns)
+    refuse_folder(file)
     known = {"until": until, "members": members, "steps": steps, "parameters": list(patterns)}
     with remembered(file, identity_of(scenario, seed, **known), resume, force) as memory:
         found = calibrate(
@@ -82,7 +84,7 @@ def learn_file(
         )  # fmt: skip
         title = f"Posterior of {scenario.name} on data to {until}"
         attrs = {"title": title, "scenario": scenario.name, "until": until, "seed": seed, "steps": steps}
-        return replace(write(posterior_of(found, attrs), file), extra=diagnostics(found))
+        return write(posterior_of(found, attrs), file)
 
 
 def parameter_rows(posterior: Posterior) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecast.ensemble.export import refuse_folder
 from forecast.errors import DataError, ForecastError
 
 if TYPE_CHECKING:
@@ -63,12 +64,18 @@ def draw_all(results: xr.Dataset, folder: Path) -> Iterator[Path]:
         yield save(picture(results, subject), folder / f"{subject}.png")
 
 
+def check_file(file: Path) -> None:
+    """Raise ForecastError for a file that cannot be a picture."""
+    if file.suffix.lower() not in FORMATS:
+        raise ForecastError(f"{file}: pictures end in {', '.join(FORMATS)}")
+    refuse_folder(file)
+
+
 def save(figure: Any, file: Path) -> Path:
     """Write a figure as its suffix says and forget it."""
     from forecast.report import plots
 
-    if file.suffix.lower() not in FORMATS:
-        raise ForecastError(f"{file}: pictures end in {', '.join(FORMATS)}")
+    check_file(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         return plots.save(figure, file)

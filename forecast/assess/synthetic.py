@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import streams
-from forecast.assess.calibrate import CALIBRATED, FEWEST_MEMBERS, STEPS, Progress, chosen, learn, numbers
+from forecast.assess.calibrate import CALIBRATED, STEPS, Progress, chosen, learn, numbers, prepare
 from forecast.assess.memory import Memory
 from forecast.declare import Path
 from forecast.ensemble.design import draw
 from forecast.ensemble.engines import Engine, Serial
-from forecast.errors import ForecastError
 from forecast.model.world import World, simulate
-from forecast.scenario.vintage import as_known
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -112,13 +110,11 @@ def ranks(
     returns  rank (trial, parameter) of the truth among the draws, from 0 to ``members``; kept (trial, parameter), the spread
              of the draws over the prior's
 
-    Raises ForecastError for too few members.
+    Raises what ``calibrate`` raises.
     """
     import xarray as xr
 
-    if members < FEWEST_MEMBERS:
-        raise ForecastError(f"members {members}: must be at least {FEWEST_MEMBERS}")
-    known = as_known(world, until, until)
+    known = prepare(world, until, members)
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     with closing(engine.compute(Trial(known, seed, members), range(trials))) as finished:
         for trial, below, kept in finished:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.assess.calibrate import MEMBERS, STEPS, Progress, processes
-from forecast.assess.hindcast import HORIZON, ORIGINS, hindcast
+from forecast.assess.hindcast import HORIZON, ORIGINS, check, hindcast
 from forecast.assess.memory import identity_of, remembered
 from forecast.assess.observables import OBSERVABLES
 from forecast.errors import ForecastError, StoreError
@@ -48,6 +48,7 @@ def record(
 
     Raises ForecastError and its kin; see ``hindcast``.
     """
+    check(scenario.world, origins, horizon, names, members, steps)
     _refuse_foreign(folder)
     asked = {"origins": list(origins), "horizon": horizon, "series": list(names), "members": members, "steps": steps}
     with remembered(folder, identity_of(scenario, seed, **asked), resume, force) as memory:

@@ -35,6 +35,7 @@ class Range(click.ParamType):
 def shared(command: Any) -> Any:
     """Options of long work on the past."""
     for option in (
+        click.option("--members", type=click.IntRange(1), help="Size of the ensemble [600]."),
         click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same result."),
         click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. Changes no number."),
         click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a number of the scenario; can be repeated."),
@@ -50,8 +51,7 @@ def shared(command: Any) -> Any:
 @click.option("--until", type=int, required=True, metavar="YEAR", help="Last year whose numbers may be used, as they were known then.")
 @click.option("--output", type=click.Path(path_type=Path), help="File of the posterior [posterior-YEAR.nc].")
 @click.option("--parameters", multiple=True, metavar="PATTERN", help="Numbers to learn, such as 'lithium.*'; can be repeated.")
-@click.option("--members", type=click.IntRange(1), help="Size of the ensemble, and draws of the posterior [600].")
-@click.option("--check", type=click.IntRange(1), metavar="N", help="Instead, calibrate N made-up pasts: is the truth found?")
+@click.option("--check", type=click.IntRange(1), metavar="N", help="Instead, calibrate N made-up pasts [150 members]: is the truth found?")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw what was learned into this file.")
 @shared
 @as_json
@@ -63,12 +63,9 @@ def calibrate(
     members: int | None,
     check: int | None,
     picture: Path | None,
-    seed: int,
-    workers: int | None,
     changes: tuple[str, ...],
-    resume: bool,
-    force: bool,
     as_json: bool,
+    **work: Any,
 ) -> None:
     """Learn the parameters of a scenario from what was known when a year was over, and write the posterior.
 
@@ -80,19 +77,23 @@ def calibrate(
     """
     from forecast.assess.calibrate import CALIBRATED, MEMBERS
     from forecast.assess.learned import fit_rows, learn_file, parameter_rows
+    from forecast.assess.pictures import check_file, save
     from forecast.scenario import load
 
     if check is not None:
-        _check(scenario, changes, until, check, members, seed, workers, output, as_json)
+        if parameters or picture or work["resume"]:
+            raise click.UsageError("--check goes without --parameters, --picture and --resume")
+        _check(load(scenario, changes), until, check, output or Path(f"calibration-check-{until}.nc"), members, as_json, **work)
         return
+    if picture is not None:
+        check_file(picture)
     file = output or Path(f"posterior-{until}.nc")
     with progress_bar(f"calibrate {until}") as progress:
         posterior = learn_file(
-            load(scenario, changes), until, file, seed, members=members or MEMBERS, patterns=parameters or CALIBRATED,
-            workers=workers, resume=resume, force=force, progress=progress,
+            load(scenario, changes), until, file,
+            members=members or MEMBERS, patterns=parameters or CALIBRATED, progress=progress, **work,
         )  # fmt: skip
     if picture is not None:
-        from forecast.assess.pictures import save
         from forecast.report.learned import identified
 
         assert posterior.extra is not None
@@ -107,20 +108,17 @@ def calibrate(
     click.echo(f"\n{file}: {posterior.size} draws of {len(learned)} parameters")
 
 
-def _check(
-    scenario: str, changes: tuple[str, ...], until: int, trials: int, members: int | None, seed: int, workers: int | None,
-    output: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+def _check(scenario: Any, until: int, trials: int, file: Path, members: int | None, as_json: bool, **work: Any) -> None:
     """Simulation-based calibration: the ranks of the truth should be even."""
-    from forecast.assess.calibrate import processes
+    from forecast.assess.calibrate import prepare, processes
     from forecast.assess.synthetic import CHECK_MEMBERS, evenness, ranks
-    from forecast.ensemble.export import write_netcdf
-    from forecast.scenario import load
+    from forecast.ensemble.export import refuse_existing, write_netcdf
 
-    file = output or Path(f"calibration-check-{until}.nc")
-    world, engine = load(scenario, changes).world, processes(workers)
+    members, engine = members or CHECK_MEMBERS, processes(work["workers"])
+    prepare(scenario.world, until, members)
+    refuse_existing(file, work["force"])
     with progress_bar("made-up pasts") as progress:
-        found = ranks(world, until, trials, seed, members=members or CHECK_MEMBERS, engine=engine, progress=progress)
+        found = ranks(scenario.world, until, trials, work["seed"], members=members, engine=engine, progress=progress)
     write_netcdf(found, file)
     table = evenness(found)
     if as_json:
@@ -136,7 +134,6 @@ def _check(
 @click.option("--horizon", type=Range(), default="1..5", show_default=True, help="Years ahead.")
 @click.option("--series", multiple=True, metavar="NAME", help="Only this series; can be repeated.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("outputs/hindcast"), show_default=True, help="Folder.")
-@click.option("--members", type=click.IntRange(1), help="Size of the ensemble of each origin [600].")
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @shared
 @as_json
@@ -148,12 +145,9 @@ def hindcast(
     output: Path,
     members: int | None,
     no_pictures: bool,
-    seed: int,
-    workers: int | None,
     changes: tuple[str, ...],
-    resume: bool,
-    force: bool,
     as_json: bool,
+    **work: Any,
 ) -> None:
     """Replay past years with what was known then, forecast on, and score the years that followed beside naive rivals.
 
@@ -169,8 +163,8 @@ def hindcast(
 
     with progress_bar("hindcast") as progress:
         table = record(
-            load(scenario, changes), output, origins, max(horizon), seed, names=tuple(dict.fromkeys(series)) or tuple(OBSERVABLES),
-            members=members or MEMBERS, workers=workers, resume=resume, force=force, pictures=not no_pictures, progress=progress,
+            load(scenario, changes), output, origins, max(horizon), names=tuple(dict.fromkeys(series)) or tuple(OBSERVABLES),
+            members=members or MEMBERS, pictures=not no_pictures, progress=progress, **work,
         )  # fmt: skip
     together = [year for year in POOLED if year <= max(horizon)]
     if as_json:

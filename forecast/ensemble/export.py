@@ -112,14 +112,14 @@ def refuse_links(file: Path) -> None:
 
 def export_netcdf(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
     """Write a netCDF file that must not exist, unless forced."""
-    _refuse_existing(file, force)
+    refuse_existing(file, force)
     write_netcdf(dataset, file)
     return file
 
 
 def export_csv(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
     """Write a CSV file that must not exist, unless forced."""
-    _refuse_existing(file, force)
+    refuse_existing(file, force)
     unfinished = file.with_name(f"{file.name}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -133,9 +133,17 @@ def export_csv(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
     return file
 
 
-def _refuse_existing(file: Path, force: bool) -> None:
+def refuse_existing(file: Path, force: bool) -> None:
+    """Raise ForecastError if something is there that may not be replaced."""
+    refuse_folder(file)
     if file.exists() and not force:
         raise ForecastError(f"{file}: exists; --force replaces it")
+
+
+def refuse_folder(file: Path) -> None:
+    """Raise ForecastError if a folder is where a file should be."""
+    if file.is_dir():
+        raise ForecastError(f"{file}: is a folder; must be a file")
 
 
 def write_csv(dataset: xr.Dataset, stream: TextIO) -> None:

@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 
 from forecast import cli
-from forecast.assess import track
+from forecast.assess import calibrate as calibration
+from forecast.assess import synthetic, track
 from forecast.assess.calibrate import MEMBERS
 from forecast.assess.hindcast import HORIZON, ORIGINS
 from forecast.assess.observables import OBSERVABLES
@@ -77,7 +78,7 @@ def test_calibrate_writes_a_posterior_and_tells_what_it_learned(place, capsys):
     lines = shown.splitlines()
     assert lines[0].split() == "parameter prior q05 q50 q95 spread kept shift".split()
     assert f"and {len(posterior.draws) - 15} more" in lines[16]
-    assert lines[18].split() == "evidence points prior posterior spread".split()
+    assert lines[18].split() == "evidence points prior posterior luck spread".split()
     assert lines[-1] == f"posterior-2018.nc: 20 draws of {len(posterior.draws)} parameters"
     assert (place / "learned.png").read_bytes().startswith(b"\x89PNG")
 
@@ -89,7 +90,7 @@ def test_calibrate_answers_as_json(place, capsys):
     assert (told["file"], told["until"], told["draws"]) == ("x/p.nc", 2018, 20)
     assert {row["parameter"] for row in told["parameters"]} == {"mining.pace", "lithium.first_price"}
     assert list(told["parameters"][0]) == ["parameter", "unit", "prior", "q05", "q50", "q95", "spread_kept", "shift"]
-    assert list(told["fit"][0]) == ["evidence", "points", "prior", "posterior", "spread"]
+    assert list(told["fit"][0]) == ["evidence", "points", "prior", "posterior", "luck", "spread"]
     assert read(place / "x/p.nc").attrs["seed"] == 7
 
 
@@ -109,6 +110,17 @@ def test_numbers_can_be_set(place, capsys):
     assert [len(told["parameters"]) for told in (first, second)] == [2, 1], "a number without a prior is not learned"
 
 
+@pytest.fixture
+def idle(monkeypatch):
+    """No replay is begun."""
+
+    def begin(*arguments):
+        raise AssertionError("refused too late")
+
+    monkeypatch.setattr(calibration, "replays", begin)
+    monkeypatch.setattr(synthetic, "made_up", begin)
+
+
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
@@ -116,15 +128,21 @@ def test_numbers_can_be_set(place, capsys):
         ("mine.yaml --until soon", 2, "soon"),
         ("mine.yaml --until 2018 --members 0", 2, "--members"),
         ("mine.yaml --until 2018 --members 19", 1, "members 19"),
-        ("mine.yaml --until 2018 --members 19 --check 2", 1, "members 19: must be at least 20"),
+        ("mine.yaml --until 2018 --members 19 --check 2", 1, "members 19"),
         ("mine.yaml --until 2018 --parameters lithum.*", 1, "lithum.*"),
         ("mine.yaml --until 2014", 3, "must be a year from 2017 to 2018"),
         ("mine.yaml --until 2030", 3, "must be a year from 2017 to 2018"),
         ("mine.yaml --until 2018 --set lithium.frist_price=1", 3, "frist_price"),
         ("yours --until 2018", 3, "yours"),
+        ("mine.yaml --until 2018 --picture learned.gif", 1, "learned.gif: pictures end in .png, .svg, .pdf"),
+        ("mine.yaml --until 2018 --output .", 1, "is a folder; must be a file"),
+        ("mine.yaml --until 2018 --output . --force", 1, "is a folder; must be a file"),
+        ("mine.yaml --until 2018 --check 1 --output . --force", 1, "is a folder; must be a file"),
+        ("mine.yaml --until 2014 --check 1", 3, "must be a year from 2017 to 2018"),
+        ("mine.yaml --until 2018 --check 1 --parameters mining.*", 2, "--check goes without --parameters, --picture and --resume"),
     ],
 )
-def test_calibrate_refuses_in_one_message_and_leaves_nothing(place, capsys, line, code, message):
+def test_calibrate_refuses_in_one_message_and_leaves_nothing(place, capsys, idle, line, code, message):
     assert cli.status(["calibrate", *line.split(), "--workers", "1"]) == code
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -144,6 +162,34 @@ def test_made_up_pasts_check_the_calibration_itself(place, capsys):
     assert calibrate("--check", 1) == 0
     assert "1 made-up pasts" in capsys.readouterr().out
     assert left(place) == ["calibration-check-2018.nc", "ranks.nc"]
+
+
+def test_ranks_that_are_there_are_replaced_only_by_force(place, capsys, monkeypatch):
+    (place / "ranks.nc").write_text("older")
+    played = []
+    made = xr.Dataset({"rank": (("trial", "parameter"), [[3]]), "kept": (("trial", "parameter"), [[1.0]])}, attrs={"members": 20})
+    monkeypatch.setattr(synthetic, "ranks", lambda *arguments, **options: played.append(1) or made)
+    assert calibrate("--check", 1, "--output", "ranks.nc") == 1
+    assert "ranks.nc: exists; --force replaces it" in capsys.readouterr().err
+    assert (played, (place / "ranks.nc").read_text()) == ([], "older")
+    assert calibrate("--check", 1, "--output", "ranks.nc", "--force") == 0
+    assert played == [1]
+    assert xr.open_dataset(place / "ranks.nc", engine="h5netcdf")["rank"].item() == 3
+
+
+@pytest.mark.parametrize("output", ["posterior.nc", "track"])
+def test_a_question_that_makes_no_sense_is_refused_before_a_result_that_is_there(place, capsys, idle, output):
+    if output == "track":
+        (place / output).mkdir()
+        (place / output / "hindcast.nc").write_text("older")
+        assert hindcast("--output", output, "--origins", 2030) == 3
+        assert hindcast("--output", output, "--series", "lithum_price") == 3
+        assert hindcast("--output", output, "--members", 19) == 1
+    else:
+        (place / output).write_text("older")
+        assert cli.status(["calibrate", "mine.yaml", "--until", "2030", "--output", output]) == 3
+    assert "exists" not in capsys.readouterr().err
+    assert hindcast("--output", output) == 1
 
 
 def started(place):

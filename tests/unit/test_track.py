@@ -12,8 +12,7 @@ from forecast.assess import scores, track
 from forecast.assess.hindcast import MODEL, RIVALS, as_dataset
 from forecast.assess.observables import OBSERVABLES
 from forecast.errors import DataError, ForecastError, Interrupted, StoreError
-from forecast.scenario import Scenario
-from tests.small_world import steered_world
+from forecast.scenario import Scenario, load
 
 SERIES, HORIZON, DRAWS = ("cell_price", "lfp_share_china"), 2, 40
 ORIGINS = range(2018, 2024)
@@ -63,7 +62,7 @@ def made(monkeypatch):
 
 @cache
 def scenario():
-    return Scenario("mine", steered_world(), ())
+    return Scenario("mine", load("baseline").world, ())
 
 
 def record(folder, **options):
@@ -156,6 +155,15 @@ def test_an_older_record_is_replaced_only_by_force_and_only_by_a_whole_one(made,
     record(tmp_path / "run", seed=2, force=True)
     assert track.read(tmp_path / "run")[0].attrs["seed"] == 2
     assert files(tmp_path / "run") == ["hindcast.nc", "scores.json", "scores.nc"], "no older picture"
+
+
+def test_what_cannot_be_judged_is_refused_before_the_folder_is_looked_at(made, tmp_path):
+    record(tmp_path / "run")
+    with pytest.raises(DataError, match="must be a year from 2017 to 2024"):
+        track.record(scenario(), tmp_path / "run", (2014,), HORIZON)
+    with pytest.raises(DataError, match="allowed: cell_price"):
+        record(tmp_path / "run", names=("lithum_price",))
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])
