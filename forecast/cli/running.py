@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from forecast.cli.face import RESULTS, Command, as_json, progress_bar, write_json
 
 if TYPE_CHECKING:
+    from forecast.ensemble.engines import Engine
     from forecast.ensemble.execute import Outcome
 
 FAILED = 6
@@ -22,6 +24,8 @@ DAMAGED = 4
 @click.option("-n", "--realizations", type=click.IntRange(1), default=100, show_default=True, help="How many worlds to simulate.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same bytes.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. Changes no number.")
+@click.option("--scheduler", metavar="URL", help="Run on the dask cluster of this scheduler, such as tcp://10.0.0.1:8786.")
+@click.option("--stage", metavar="URL", help="Let blocks travel from the cluster through here, such as s3://bucket/stage.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the run [outputs/NAME]; of several, the folder above.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a number of the scenario; can be repeated.")
 @click.option("--resume", is_flag=True, help="Continue a run that was interrupted; does nothing if it is complete.")
@@ -36,6 +40,8 @@ def run(
     realizations: int,
     seed: int,
     workers: int | None,
+    scheduler: str | None,
+    stage: str | None,
     output: Path | None,
     changes: tuple[str, ...],
     resume: bool,
@@ -53,10 +59,15 @@ def run(
     forecast run baseline -n 1000 --seed 7 --output outputs/large
     forecast run baseline --set lithium.first_price=20000 --output outputs/dear_lithium
     forecast run my_scenario.yaml --resume
+    forecast run baseline -n 100000 --scheduler tcp://10.0.0.1:8786
     """
     from forecast.assess.produce import OUTPUTS, name_of, run_ensemble
     from forecast.scenario import load
 
+    if scheduler and workers:
+        raise click.UsageError("--workers are processes here, and --scheduler computes elsewhere; give one of them")
+    if stage and not scheduler:
+        raise click.UsageError("--stage is for a cluster; name its --scheduler too")
     loaded = [load(name, changes) for name in scenarios]
     names = [name_of(scenario) for scenario in loaded]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -64,31 +75,42 @@ def run(
     for scenario in loaded:
         _ = scenario.posterior  # what is wrong with one is told before any work
     outcomes = []
-    for name, scenario in zip(names, loaded, strict=True):
-        folder = (output or OUTPUTS) / name if output is None or len(loaded) > 1 else output
-        with progress_bar(name) as progress:
-            outcome = run_ensemble(
-                scenario,
-                realizations,
-                seed,
-                folder=folder,
-                workers=workers,
-                monthly=monthly,
-                block=block or 0,
-                first=first,
-                resume=resume,
-                force=force,
-                pictures=not no_pictures,
-                progress=progress,
-            )
-        outcomes.append(_shown(folder, outcome))
-        if not as_json:
-            _tell(folder, outcome)
-        if outcome.failed:
-            _tell_failures(name, seed, outcome)
+    with _engine(scheduler, stage) as engine:
+        for name, scenario in zip(names, loaded, strict=True):
+            folder = (output or OUTPUTS) / name if output is None or len(loaded) > 1 else output
+            with progress_bar(name) as progress:
+                outcome = run_ensemble(
+                    scenario,
+                    realizations,
+                    seed,
+                    folder=folder,
+                    workers=workers,
+                    engine=engine,
+                    monthly=monthly,
+                    block=block or 0,
+                    first=first,
+                    resume=resume,
+                    force=force,
+                    pictures=not no_pictures,
+                    progress=progress,
+                )
+            outcomes.append(_shown(folder, outcome))
+            if not as_json:
+                _tell(folder, outcome)
+            if outcome.failed:
+                _tell_failures(name, seed, outcome)
     if as_json:
         write_json(outcomes)
     return FAILED if any(outcome["failed"] for outcome in outcomes) else 0
+
+
+def _engine(scheduler: str | None, stage: str | None) -> AbstractContextManager[Engine | None]:
+    """The cluster that was asked for, connected; None if none was."""
+    if scheduler is None:
+        return nullcontext()
+    from forecast.ensemble.cluster import Cluster
+
+    return Cluster(scheduler, stage or "")
 
 
 def _shown(folder: Path, outcome: Outcome) -> dict[str, Any]:
