@@ -26,6 +26,15 @@ class DataError(ForecastError):
     exit_code = 3
 
 
+class WriteError(ForecastError):
+    """The system refused to write.
+
+    errno  its reason; 0 if it gave none
+    """
+
+    errno = 0
+
+
 class StoreError(ForecastError):
     """Results that are missing, half-written, changed or not ours."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -20,3 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="store the numbers that the regression tests compare with, instead of comparing (make baseline-numbers)",
     )
+    parser.addoption("--thorough", action="store_true", help="break things as often as `make faults` does")
+
+
+@pytest.fixture(scope="session")
+def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How often something is broken: the first number, or the second if ``--thorough``."""
+    thorough = request.config.getoption("--thorough")
+    return lambda short, long: long if thorough else short

@@ -31,6 +31,7 @@ WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid()
 """Before a command: root obeys the permissions of files, as everybody else does."""
 
 
+
 def plan(realizations=7, block=3, seed=1, **others):
     """An ensemble of the small world."""
     return Plan("small", WORLD, "why: a small world\n", seed, realizations, block, **others)
@@ -46,6 +47,17 @@ def simulate(world, seed, numbers, monthly):
         low, high = CODES.get(variable.name, (0, 1000))
         made[variable.name] = (np.floor(low + (high + 1 - low) * luck) if variable.name in CODES else high * luck).astype(np.float32)
     return made
+
+
+def summary(folder, results):
+    """Medians as summary.nc, as what a run adds at its end."""
+    import xarray as xr
+
+    from forecast.ensemble import export, store
+
+    with xr.set_options(keep_attrs=True):
+        found = results[["cell_price", "share_of_sales"]].median("realization")
+    export.write_netcdf(found.assign_attrs(results.attrs), folder / store.SUMMARY)
 
 
 def simulate_slowly(world, seed, numbers, monthly):

@@ -11,7 +11,7 @@ import numpy as np
 from forecast.assess.calibrate import CALIBRATED, MEMBERS, STEPS, Calibration, Progress, calibrate, prepare, processes
 from forecast.assess.evidence import SPREADS
 from forecast.assess.memory import identity_of, remembered
-from forecast.ensemble.export import refuse_folder
+from forecast.ensemble.export import refuse_device
 from forecast.ensemble.posterior import Posterior, write
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def learn_file(
     Raises ForecastError and its kin; see ``calibrate``.
     """
     prepare(scenario.world, until, members, steps, patterns)
-    refuse_folder(file)
+    refuse_device(file)
     known = {"until": until, "members": members, "steps": steps, "parameters": list(patterns)}
     with remembered(file, identity_of(scenario, seed, **known), resume, force) as memory:
         found = calibrate(

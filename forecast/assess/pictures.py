@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecast.ensemble.export import refuse_folder
+from forecast.ensemble.export import refuse_device
 from forecast.errors import DataError, ForecastError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def check_file(file: Path) -> None:
     """Raise ForecastError for a file that cannot be a picture."""
     if file.suffix.lower() not in FORMATS:
         raise ForecastError(f"{file}: pictures end in {', '.join(FORMATS)}")
-    refuse_folder(file)
+    refuse_device(file)
 
 
 def save(figure: Any, file: Path) -> Path:

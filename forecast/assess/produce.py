@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from forecast.ensemble import manifest
 from forecast.ensemble.execute import Outcome, Progress, run
 from forecast.ensemble.plan import Plan
-from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results
+from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
 
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
     from forecast.scenario import Scenario
 
 OUTPUTS = Path("outputs")
+PICTURES = 2_500_000
+"""Bytes of the pictures of a run, measured in the baseline."""
 
 
 def run_ensemble(
@@ -61,14 +63,18 @@ def run_ensemble(
         force=force,
         progress=progress,
         finish=partial(sum_up, pictures=pictures),
+        more=PICTURES if pictures else 0,
     )
 
 
 def name_of(scenario: Scenario) -> str:
-    """Name of a scenario; that of the run if it is the resolved file in a folder of results, which then gives the same bytes."""
+    """Name of a scenario; that of the run if it is the resolved file in a folder of results, which then gives the same bytes.
+
+    Raises StoreError if that file has changed since the run.
+    """
     file = scenario.files[0] if scenario.files else Path()
     if file.name == SCENARIO and (file.parent / manifest.NAME).is_file():
-        return str(manifest.read(file.parent)["run"]["scenario"])
+        return scenario_of(file.parent)
     return scenario.name
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from forecast.assess.calibrate import MEMBERS, STEPS, Progress, processes
 from forecast.assess.hindcast import HORIZON, ORIGINS, check, hindcast
 from forecast.assess.memory import identity_of, remembered
 from forecast.assess.observables import OBSERVABLES
+from forecast.ensemble.manifest import put_in_place
 from forecast.errors import ForecastError, StoreError
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def publish(made: xr.Dataset, folder: Path, pictures: bool) -> list[dict[str, An
     (unfinished / TABLE).write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     if pictures:
         draw(made, scored, unfinished / "pictures")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(unfinished, folder)
+    put_in_place(unfinished, folder)
     return table
 
 

@@ -67,6 +67,12 @@ def exit_code(call: Callable[[], object]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if debugging():
+            raise
+        click.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ForecastError as error:
         if debugging():
             raise

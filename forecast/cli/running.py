@@ -98,7 +98,7 @@ def run(
             if not as_json:
                 _tell(folder, outcome)
             if outcome.failed:
-                _tell_failures(name, seed, outcome)
+                _tell_failures(outcome)
     if as_json:
         write_json(outcomes)
     return FAILED if any(outcome["failed"] for outcome in outcomes) else 0
@@ -131,10 +131,10 @@ def _tell(folder: Path, outcome: Outcome) -> None:
         click.echo(f"{folder}: {done} realizations in {outcome.seconds:.1f} s")
 
 
-def _tell_failures(name: str, seed: int, outcome: Outcome) -> None:
+def _tell_failures(outcome: Outcome) -> None:
     from forecast.ensemble.execute import failure_message
 
-    click.echo(failure_message(outcome.failed, name, seed, outcome.realizations), err=True)
+    click.echo(failure_message(outcome.failed, outcome.realizations, outcome.folder), err=True)
 
 
 @click.command(cls=Command, short_help="Check that results are as they were written.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
+import shlex
 import signal
 import threading
 import time
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.ensemble import manifest, store
+from forecast.ensemble import manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
-from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError
+from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError, WriteError
 
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
@@ -78,11 +78,19 @@ class Work:
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]} if rows else {}, failed
 
 
-def failure_message(failed: list[dict[str, Any]], name: str, seed: int, realizations: int) -> str:
-    """Which realizations failed, why, and how to see one of them fail alone."""
+def failure_message(failed: list[dict[str, Any]], realizations: int, folder: Path | None = None) -> str:
+    """Which realizations failed, why, and how to see one of them fail alone.
+
+    folder  with the results of the others; None if there are none
+    """
     shown = [f"  realization {f['realization']}, seed {f['seed']}: {f['error']}" for f in failed[:TOLD]]
     more = [f"  and {len(failed) - TOLD} more"] if len(failed) > TOLD else []
-    again = f"forecast run {name} --seed {seed} --first {failed[0]['realization']} --realizations 1"
+    one = f"--first {failed[0]['realization']} --realizations 1"
+    again = f"the same command with {one}"
+    if folder is not None:
+        place = folder.with_name(f"{folder.name}-realization-{failed[0]['realization']}")
+        scenario, output = (shlex.quote(str(path)) for path in (folder / store.SCENARIO, place))
+        again = f"forecast run {scenario} --seed {failed[0]['seed']} {one} --output {output}"
     return "\n".join([f"{len(failed)} of {realizations} realizations failed:", *shown, *more, f"one of them alone: {again}"])
 
 
@@ -111,6 +119,7 @@ def run(
     progress: Progress | None = None,
     finish: Finish | None = None,
     simulate: Simulate | None = None,
+    more: int = 0,
 ) -> Outcome:
     """Compute an ensemble and put it into ``folder``; nothing is there before all of it is.
 
@@ -118,18 +127,20 @@ def run(
     resume    continue an unfinished run of the same plan
     force     replace older results, once the new ones are whole, or an unfinished run
     simulate  ``simulate_block`` with the posterior of the plan if None
+    more      bytes that ``finish`` adds to the results and their summary
 
-    Raises ForecastError before any work if the folder exists or cannot be written, LockedError if another run writes to it,
-    Interrupted on SIGINT or SIGTERM, RealizationError if nothing could be computed.
+    Raises ForecastError before any work if the folder exists, cannot be written or surely does not fit, LockedError if another
+    run writes to it, Interrupted on SIGINT or SIGTERM, RealizationError if nothing could be computed.
     """
     began = time.time()
     folder = Path(os.path.abspath(folder))
     partial = folder.with_name(f"{folder.name}.partial")
     with locked(folder), stoppable():
         try:
+            manifest.bring_back(folder)
             if (earlier := _already_there(plan, folder, partial, resume, force)) is not None:
                 return earlier
-            done = _begin(plan, folder, partial, resume, force)
+            done = _begin(plan, folder, partial, resume, force, more)
             computed = plan.realizations - sum(_size(plan, block) for block in done)
             chosen = engine or _engine(plan, workers, len(plan.blocks) - len(done))
             work = Work(partial, plan, simulate or functools.partial(simulate_block, posterior=plan.posterior))
@@ -137,6 +148,10 @@ def run(
             return _complete(plan, folder, partial, finish, began, computed)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; what is finished is kept in {partial}: the same command with --resume continues") from None
+        except WriteError as error:
+            raise space.with_need(error, folder.parent, space.bytes_of(plan) + more) from error
+        except OSError as error:
+            raise space.with_need(manifest.cannot_write(partial, error), folder.parent, space.bytes_of(plan) + more) from error
 
 
 def cores() -> int:
@@ -178,17 +193,20 @@ def _sealed_as(folder: Path, plan: Plan) -> bool:
         return False
 
 
-def _begin(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> dict[int, dict[str, Any]]:
+def _begin(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool, more: int) -> dict[int, dict[str, Any]]:
     """Make or take up the unfinished folder; returns the receipts of blocks that need no more work."""
-    if partial.exists():
+    if partial.exists() and not (resume and store.hardly_begun(partial)):
         if resume:
             _same_run(plan, partial)
-            return {block: receipt for block, receipt in store.receipts(partial).items() if not receipt["failed"]}
+            done = {block: receipt for block, receipt in store.receipts(partial).items() if not receipt["failed"]}
+            space.refuse_if_short(folder.parent, space.bytes_of(plan, plan.blocks - done.keys()) + more)
+            return done
         if not force:
             raise ForecastError(
                 f"{partial}: an unfinished run with {len(store.receipts(partial))} of its blocks done; "
                 "--resume continues it, --force starts again"
             )
+    space.refuse_if_short(folder.parent, space.bytes_of(plan) + more, freed=partial)
     store.create(partial, plan)
     return {}
 
@@ -219,8 +237,8 @@ def _complete(plan: Plan, folder: Path, partial: Path, finish: Finish | None, be
         raise StoreError(f"{partial}: blocks {lost[:5]} were written and have changed since; --resume computes them again")
     failed = store.failures(done)
     if len(failed) == plan.realizations:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise RealizationError(failure_message(failed, plan.name, plan.seed, plan.realizations))
+        manifest.discard(partial)
+        raise RealizationError(failure_message(failed, plan.realizations))
     if finish is not None:
         finish(partial, store.open_arrays(partial, store.files_of(partial, done), failed))
     seconds = round(time.time() - began, 3)

@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import numpy as np
 
-from forecast.ensemble.manifest import cannot_write, sync
+from forecast.ensemble.guarded import survives
+from forecast.ensemble.manifest import cannot_write, write_bytes
 from forecast.errors import ForecastError, StoreError
 
 if TYPE_CHECKING:
     import xarray as xr
 
+Content = TypeVar("Content")
 LABELS = "_name"
 """CF wants numbers in a variable named like its dimension: labels of ``segment`` are written as ``segment_name``."""
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RuntimeError, MemoryError)
+MOST_DEFLATED = 1100
+"""Bytes that one byte of a file can hold at most: deflate packs 1032."""
 REALIZATIONS_AT_ONCE = 50
 FIRST_COLUMNS = ("variable", "units")
 
@@ -37,18 +42,15 @@ def chosen(results: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
 
 def write_netcdf(dataset: xr.Dataset, file: Path) -> None:
     """Write a compressed netCDF-4 file after CF-1.11; the same dataset gives the same bytes, whole or not at all."""
+    refuse_device(file)
     ready = _after_cf(dataset)
     encoding = {str(name): _encoding(ready, str(name)) for name in ready.variables}
-    unfinished = file.with_name(f"{file.name}.partial")
+    content = ready.to_netcdf(engine="h5netcdf", encoding=encoding)  # in memory: HDF5 does not survive a disk that fails
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        ready.to_netcdf(unfinished, engine="h5netcdf", encoding=encoding)
-        sync(unfinished)
-        os.replace(unfinished, file)
     except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise cannot_write(file, error) from error
+    write_bytes(file, content)
 
 
 def _after_cf(dataset: xr.Dataset) -> xr.Dataset:
@@ -81,18 +83,32 @@ def _encoding(dataset: xr.Dataset, name: str) -> dict[str, Any]:
 
 def read_netcdf(file: Path) -> xr.Dataset:
     """Read a netCDF file that ``write_netcdf`` wrote, labels as coordinates; StoreError for anything that leads outside it."""
+    import h5netcdf  # noqa: F401
     import xarray as xr
 
-    try:
+    def load() -> xr.Dataset:
         refuse_links(file)
-        dataset = xr.open_dataset(file, engine="h5netcdf", decode_coords="all").load()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise StoreError(f"{file}: cannot be read as netCDF: {error}") from error
+        refuse_large(file)
+        return xr.open_dataset(file, engine="h5netcdf", decode_coords="all").load()
+
+    dataset = unharmed(file, load)
     labels = {str(name): str(name).removesuffix(LABELS) for name in dataset.coords if str(name).endswith(LABELS)}
     named = dataset.rename_vars({name: dim for name, dim in labels.items() if dataset[name].dims == (dim,)})
     for dim in labels.values():
         named = named.set_xindex(dim) if dim not in named.indexes else named
     return named
+
+
+def unharmed(file: Path, read: Callable[[], Content]) -> Content:
+    """What a function reads from a netCDF file; StoreError for a file that cannot be read, or not without harm."""
+    if not file.is_file():
+        raise StoreError(f"{file}: no such file")
+    if not survives(read):
+        raise StoreError(f"{file}: cannot be read as netCDF: damaged so that it crashes or never ends")
+    try:
+        return read()
+    except UNREADABLE as error:
+        raise StoreError(f"{file}: cannot be read as netCDF: {error}") from error
 
 
 def refuse_links(file: Path) -> None:
@@ -108,6 +124,20 @@ def refuse_links(file: Path) -> None:
     with h5py.File(file, "r") as content:
         if (found := look("/", content) or content.visititems(look)) is not None:
             raise StoreError(f"{file}: {found} leads outside the file; not written by this program")
+
+
+def refuse_large(file: Path) -> None:
+    """HDF5 can say that it holds more than was ever written. Raises StoreError if this file does."""
+    import h5py
+
+    most = file.stat().st_size * MOST_DEFLATED
+
+    def look(name: str, item: Any) -> str | None:
+        return name if isinstance(item, h5py.Dataset) and item.nbytes > most else None
+
+    with h5py.File(file, "r") as content:
+        if (found := content.visititems(look)) is not None:
+            raise StoreError(f"{file}: {found} is larger than any that this program writes")
 
 
 def export_netcdf(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
@@ -135,15 +165,17 @@ def export_csv(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
 
 def refuse_existing(file: Path, force: bool) -> None:
     """Raise ForecastError if something is there that may not be replaced."""
-    refuse_folder(file)
+    refuse_device(file)
     if file.exists() and not force:
         raise ForecastError(f"{file}: exists; --force replaces it")
 
 
-def refuse_folder(file: Path) -> None:
-    """Raise ForecastError if a folder is where a file should be."""
+def refuse_device(file: Path) -> None:
+    """Raise ForecastError if a folder or device is where a file should be: it would be replaced, not written to."""
     if file.is_dir():
         raise ForecastError(f"{file}: is a folder; must be a file")
+    if file.exists() and not file.is_file():
+        raise ForecastError(f"{file}: not a file; cannot be replaced by one")
 
 
 def write_csv(dataset: xr.Dataset, stream: TextIO) -> None:

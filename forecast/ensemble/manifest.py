@@ -8,19 +8,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from forecast.errors import ForecastError, StoreError
+from forecast.errors import StoreError, WriteError
 
 FORMAT = "battery-forecast results"
 VERSION = 1
 NAME = "manifest.json"
+LARGEST = 1 << 30
+"""Bytes of a manifest; a million realizations need a sixth of it."""
 SIDECAR = "run.json"
 """Clock times of a run; sealed, yet not part of the results."""
-PIECE = 1 << 20
+LONGEST_NAME = 255
+"""Bytes; what file systems take."""
 
 Files = dict[str, dict[str, Any]]
 """Path below the folder -> {size, sha256}."""
@@ -33,7 +38,7 @@ def fingerprint(file: Path) -> dict[str, Any]:
         return {"size": stream.tell(), "sha256": digest.hexdigest()}
 
 
-def write_bytes(file: Path, content: bytes) -> None:
+def write_bytes(file: Path, content: bytes | memoryview) -> None:
     """Write a file so that it is there whole or not at all, even if the power fails."""
     unfinished = file.with_name(f"{file.name}.partial")
     try:
@@ -46,7 +51,10 @@ def write_bytes(file: Path, content: bytes) -> None:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise cannot_write(file, error) from error
-    sync(file.parent)
+    try:
+        sync(file.parent)
+    except OSError as error:
+        raise cannot_write(file, error) from error
 
 
 def sync(place: Path) -> None:
@@ -58,9 +66,49 @@ def sync(place: Path) -> None:
         os.close(handle)
 
 
-def cannot_write(file: Path, error: OSError) -> ForecastError:
+def cannot_write(file: Path, error: OSError) -> WriteError:
     """The error to raise when the system refuses a write."""
-    return ForecastError(f"{file}: cannot write: {error.strerror or error}")
+    refused = WriteError(f"{file}: cannot write: {error.strerror or error}")
+    refused.errno = error.errno or 0
+    return refused
+
+
+def put_in_place(made: Path, folder: Path) -> None:
+    """Rename a finished folder to its place; what was there before stays until then, and comes back if that fails."""
+    aside = replaced(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        if folder.is_dir():
+            os.rename(folder, aside)
+        try:
+            os.rename(made, folder)
+        except OSError:
+            bring_back(folder)
+            raise
+        sync(folder.parent)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder; it is gone at once, whatever happens while its files are removed."""
+    aside = replaced(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        os.rename(folder, aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def replaced(folder: Path) -> Path:
+    """Where an older folder is while a new one takes its place, or while it is removed."""
+    return folder.with_name(f".{folder.name}.replaced")
+
+
+def bring_back(folder: Path) -> None:
+    """Undo a replacement that was cut off in that moment."""
+    if replaced(folder).is_dir() and not folder.exists():
+        os.rename(replaced(folder), folder)
 
 
 def sealed(content: dict[str, Any]) -> bytes:
@@ -76,6 +124,8 @@ def _text(content: dict[str, Any]) -> bytes:
 def read_sealed(file: Path) -> dict[str, Any]:
     """Read what ``sealed`` wrote; StoreError if one bit of it has changed."""
     try:
+        if file.stat().st_size > LARGEST:
+            raise StoreError(f"{file}: larger than any that this program writes")
         raw = file.read_bytes()
         content = json.loads(raw)
     except OSError as error:
@@ -103,15 +153,23 @@ def read(folder: Path) -> dict[str, Any]:
     if not (folder / NAME).is_file():
         raise StoreError(f"{folder}: not results: no {NAME} in it" + (", an unfinished run" if folder.suffix == ".partial" else ""))
     content = read_sealed(folder / NAME)
-    if content.get("format") != FORMAT or not isinstance(content.get("files"), dict):
+    run = content.get("run")
+    if content.get("format") != FORMAT or not isinstance(content.get("files"), dict) or not isinstance(run, dict):
         raise StoreError(f"{folder / NAME}: not the manifest of a battery forecast")
     if content.get("version") != VERSION:
         raise StoreError(f"{folder / NAME}: version {content.get('version')!r}; this program reads version {VERSION}")
+    if not isinstance(name := run.get("scenario"), str) or not _is_name(name):
+        raise StoreError(f"{folder / NAME}: is of scenario {name!r}, which cannot be the name of one")
     for path, facts in content["files"].items():
-        parts = PurePosixPath(path).parts
-        if not parts or parts[0] == "/" or ".." in parts or not isinstance(facts, dict) or not isinstance(facts.get("size"), int):
+        parts = path.split("/")
+        if not all(_is_name(part) for part in parts) or not isinstance(facts, dict) or not isinstance(facts.get("size"), int):
             raise StoreError(f"{folder / NAME}: lists {path!r}, which cannot be a file of these results")
     return content
+
+
+def _is_name(part: str) -> bool:
+    """Whether a text can be the name of a file, and leads nowhere else."""
+    return part not in ("", ".", "..") and "/" not in part and "\0" not in part and len(part.encode(errors="replace")) <= LONGEST_NAME
 
 
 def _nearby(folder: Path) -> str:
@@ -122,19 +180,25 @@ def _nearby(folder: Path) -> str:
     return "no such folder"
 
 
-def problems(folder: Path, content: dict[str, Any], check: Callable[[Path, dict[str, Any]], str]) -> Iterable[str]:
-    """What is wrong with the files of a folder, by a check that says "" if a file is right."""
-    for path, facts in content["files"].items():
+def problems(folder: Path, files: Files, check: Callable[[Path, dict[str, Any]], str]) -> Iterable[str]:
+    """What is wrong with files of a folder, by a check that says "" if a file is right."""
+    straight = cache(lambda place: os.path.realpath(place) == os.path.join(os.path.realpath(place.parent), place.name))
+    for path, facts in files.items():
         file = folder / path
-        if not file.is_file():
+        if file.is_symlink() or not all(straight(above) for above in file.parents[: path.count("/")]):
+            yield f"{file}: a link; results hold none"
+        elif not file.is_file():
             yield f"{file}: missing"
         elif found := check(file, facts):
             yield f"{file}: {found}"
-    listed = content["files"].keys()
+
+
+def strangers(folder: Path, files: Files) -> Iterable[str]:
+    """Files among the arrays that do not belong there."""
     for below, _, here in os.walk(folder / "results.zarr"):
         for name in sorted(here):
             file = Path(below, name)
-            if file.relative_to(folder).as_posix() not in listed:
+            if file.relative_to(folder).as_posix() not in files:
                 yield f"{file}: not one of the files written by the run"
 
 

@@ -36,7 +36,6 @@ MOST_VALUES = 50_000_000
 TOLD = 5
 JOINT = "__"
 """In place of the dots of a path, which CF does not want in names of variables."""
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,14 +170,13 @@ def read(file: str | Path, extra: bool = True) -> Posterior:
 
     extra  read the further variables too, which takes a library that is slow to load
     """
-    from forecast.ensemble.export import refuse_links
+    import h5py  # type: ignore[import-untyped]  # noqa: F401
+
+    from forecast.ensemble.export import UNREADABLE, unharmed
 
     file = Path(file)
-    if not file.is_file():
-        raise StoreError(f"{file}: no such file")
+    posterior = unharmed(file, lambda: _numbers(file))
     try:
-        refuse_links(file)
-        posterior = _numbers(file)
         return replace(posterior, extra=_others(posterior, file)) if extra else posterior
     except UNREADABLE as error:
         raise StoreError(f"{file}: cannot be read as netCDF: {error}") from error
@@ -186,8 +184,11 @@ def read(file: str | Path, extra: bool = True) -> Posterior:
 
 def _numbers(file: Path) -> Posterior:
     """The numbers of a posterior, checked one by one."""
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
+    from forecast.ensemble.export import refuse_links
+
+    refuse_links(file)
     draws: dict[str, np.ndarray] = {}
     priors: dict[str, str] = {}
     units: dict[str, str] = {}

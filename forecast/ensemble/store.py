@@ -7,7 +7,6 @@ every array, so that processes write without locks. What is read is checked agai
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,6 +29,7 @@ SCENARIO = "scenario.yaml"
 SUMMARY = "summary.nc"
 PLAN = "plan.json"
 RECEIPTS = "receipts"
+PICTURES = "pictures"
 KEPT_BITS = 12
 MANTISSA_BITS = 23
 LARGEST_CHUNK = 2_147_483_631
@@ -55,8 +55,10 @@ def create(partial: Path, plan: Plan) -> None:
     import zarr
 
     inputs = {SCENARIO: plan.text.encode()} | ({plan.posterior.name: plan.posterior.content()} if plan.posterior else {})
-    shutil.rmtree(partial, ignore_errors=True)
+    if partial.exists() and not _unfinished(partial):
+        raise ForecastError(f"{partial}: is in the way and no unfinished run of this program; choose another --output")
     try:
+        manifest.discard(partial)
         (partial / RECEIPTS).mkdir(parents=True)
         group = zarr.create_group(str(partial / ARRAYS), zarr_format=3, attributes=dataset_attributes(plan))
         known = coordinates(plan)
@@ -70,6 +72,11 @@ def create(partial: Path, plan: Plan) -> None:
         manifest.write_bytes(partial / PLAN, manifest.sealed(plan.identity()))
     except OSError as error:
         raise manifest.cannot_write(partial, error) from error
+
+
+def _unfinished(partial: Path) -> bool:
+    ours = (partial / RECEIPTS).is_dir() or (partial / manifest.NAME).is_file()
+    return ours or (partial.is_dir() and not any(partial.iterdir()))
 
 
 def _create_array(group: Any, variable: Variable, sizes: Mapping[str, int], block: int) -> Any:
@@ -161,6 +168,12 @@ def plan_of(partial: Path) -> dict[str, Any] | None:
     return identity
 
 
+def hardly_begun(partial: Path) -> bool:
+    """Whether a run ended while its folder was made: nothing was computed."""
+    made = (PLAN, manifest.NAME)
+    return not any((partial / name).exists() for name in made) and not any((partial / RECEIPTS).glob("*"))
+
+
 def files_of(partial: Path, done: Mapping[int, dict[str, Any]]) -> Files:
     """Every file of an unfinished folder that belongs to the results; chunks as their receipts say."""
     chunks: Files = {path: facts for receipt in done.values() for path, facts in receipt["files"].items()}
@@ -186,18 +199,9 @@ def seal(partial: Path, plan: Plan, done: Mapping[int, dict[str, Any]]) -> None:
 
 def publish(partial: Path, folder: Path) -> None:
     """Put a sealed folder in its place; what was there before stays until then."""
-    old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(partial / RECEIPTS, ignore_errors=True)
     (partial / PLAN).unlink(missing_ok=True)
-    shutil.rmtree(old, ignore_errors=True)
-    try:
-        if folder.is_dir():
-            os.rename(folder, old)
-        os.rename(partial, folder)
-        manifest.sync(folder.parent)
-    except OSError as error:
-        raise manifest.cannot_write(folder, error) from error
-    shutil.rmtree(old, ignore_errors=True)
+    manifest.put_in_place(partial, folder)
 
 
 def open_results(folder: str | Path) -> xr.Dataset:
@@ -208,7 +212,8 @@ def open_results(folder: str | Path) -> xr.Dataset:
     """
     folder = Path(folder)
     content = manifest.read(folder)
-    for problem in manifest.problems(folder, content, _quick):
+    read = {path: facts for path, facts in content["files"].items() if not path.startswith(f"{PICTURES}/")}
+    for problem in (*manifest.problems(folder, read, _quick), *manifest.strangers(folder, read)):
         raise StoreError(problem)
     try:
         return open_arrays(folder, content["files"], content["failed"])
@@ -224,9 +229,8 @@ def open_arrays(folder: Path, files: Files, failed: list[dict[str, Any]]) -> xr.
     """Open the arrays of a folder, sealed or about to be."""
     import xarray as xr
 
-    from forecast.ensemble.sealed import SealedArrays, refuse_foreign
+    from forecast.ensemble.sealed import SealedArrays
 
-    refuse_foreign(folder, ARRAYS, files)
     store = SealedArrays(folder, ARRAYS, files)
     results = xr.open_dataset(store, engine="zarr", chunks=None, cache=False, consolidated=False, decode_coords="all")  # type: ignore[arg-type]
     results = xr.Dataset(
@@ -255,7 +259,8 @@ def verify(folder: str | Path) -> list[str]:
             manifest.read_sealed(folder / manifest.SIDECAR)
     except StoreError as error:
         return [str(error)]
-    return list(manifest.problems(folder, content, manifest.content_differs))
+    files = content["files"]
+    return [*manifest.problems(folder, files, manifest.content_differs), *manifest.strangers(folder, files)]
 
 
 def fingerprint(folder: str | Path) -> str:
@@ -283,9 +288,18 @@ def open_summary(folder: str | Path) -> xr.Dataset:
     facts = manifest.read(folder)["files"].get(SUMMARY)
     if facts is None:
         raise StoreError(f"{folder}: holds no {SUMMARY}")
-    if problem := "missing" if not (folder / SUMMARY).is_file() else manifest.content_differs(folder / SUMMARY, facts):
-        raise StoreError(f"{folder / SUMMARY}: {problem}")
+    for problem in manifest.problems(folder, {SUMMARY: facts}, manifest.content_differs):
+        raise StoreError(problem)
     return read_netcdf(folder / SUMMARY)
+
+
+def scenario_of(folder: Path) -> str:
+    """Name of the scenario of results, whose file and posterior beside it are checked."""
+    content = manifest.read(folder)
+    beside = {path: facts for path, facts in content["files"].items() if "/" not in path and path != SUMMARY}
+    for problem in manifest.problems(folder, beside, manifest.content_differs):
+        raise StoreError(f"{problem}; a scenario to be changed must be copied to another folder")
+    return str(content["run"]["scenario"])
 
 
 def add_files(folder: str | Path, paths: list[str]) -> None:

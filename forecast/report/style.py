@@ -237,10 +237,11 @@ def swatches(axes, names: Sequence[str], where: str = "center left", columns: in
 
 
 def save(figure, path: str | Path) -> Path:
-    """Write a figure as PNG, SVG or PDF by its suffix; the same figure gives the same bytes."""
+    """Write a figure as PNG, SVG or PDF by its suffix; the same figure gives the same bytes, whole or not at all."""
     import matplotlib
 
     path = Path(path)
+    unfinished = path.with_name(f"{path.name}.partial")
     kind = path.suffix.lower().lstrip(".")
     without = {
         "svg": {"Date": None, "Creator": None},
@@ -248,5 +249,5 @@ def save(figure, path: str | Path) -> Path:
         "png": {"Software": None},
     }
     with matplotlib.rc_context({"svg.hashsalt": "battery-forecast", "svg.fonttype": "path"}):
-        figure.savefig(path, format=kind, metadata=without.get(kind), dpi=150)
-    return path
+        figure.savefig(unfinished, format=kind, metadata=without.get(kind), dpi=150)
+    return unfinished.replace(path)

@@ -222,6 +222,6 @@ def test_an_error_while_summing_up_loses_no_block(tmp_path):
     def fail(folder, results):
         raise OSError("no")
 
-    with pytest.raises(OSError, match="no"):
+    with pytest.raises(ForecastError, match="cannot write: no"):
         done(tmp_path / "run", finish=fail)
     assert done(tmp_path / "run", resume=True).computed == 0

@@ -10,7 +10,6 @@ import cf_check
 import fake_world
 import numpy as np
 import pytest
-import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,14 +25,8 @@ REALIZATIONS = 7
 def written(tmp_path_factory):
     """A finished run of the small world; not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "small run [ä]"
-    run(fake_world.plan(REALIZATIONS), folder, workers=1, simulate=fake_world.simulate, finish=add_summary)
+    run(fake_world.plan(REALIZATIONS), folder, workers=1, simulate=fake_world.simulate, finish=fake_world.summary)
     return folder
-
-
-def add_summary(folder, results):
-    with xr.set_options(keep_attrs=True):
-        summary = results[["cell_price", "share_of_sales"]].median("realization")
-    export.write_netcdf(summary.assign_attrs(results.attrs), folder / store.SUMMARY)
 
 
 @pytest.fixture
@@ -212,7 +205,7 @@ def test_results_that_cannot_be_written_can_be_read(results):
 
 
 def test_the_same_run_gives_the_same_bytes(written, tmp_path):
-    run(fake_world.plan(REALIZATIONS), tmp_path / "again", workers=1, simulate=fake_world.simulate, finish=add_summary)
+    run(fake_world.plan(REALIZATIONS), tmp_path / "again", workers=1, simulate=fake_world.simulate, finish=fake_world.summary)
     assert (tmp_path / "again/manifest.json").read_bytes() == (written / "manifest.json").read_bytes()
 
 
