@@ -28,7 +28,7 @@ say = @printf '%-11s %s\n' '$(1)' '$(2)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help forecast scenarios compare test check bench cf-check docs reference behaviour calibrate calibration-check hindcast track-record \
+.PHONY: help forecast scenarios compare test faults check bench cf-check docs reference behaviour calibrate calibration-check hindcast track-record \
         baseline-numbers lock clean FORCE
 
 help: ## list what can be made
@@ -49,6 +49,9 @@ compare: $(OTHERS:%=$(OUTPUTS)/comparisons/%.txt) ## compare every scenario with
 
 test: $(TOOLS) ## run all tests
 	@$(PYTHON) -m pytest -q $(TESTS)
+
+faults: $(TOOLS) ## break runs and results hundreds of times: kills, full disks, damage (an hour)
+	@$(PYTHON) -m pytest -q --thorough tests/faults
 
 check: $(TOOLS) ## ruff, mypy and the house rules
 	@$(VENV)/bin/ruff check --quiet --output-format concise .

@@ -326,7 +326,7 @@ def test_damaged_netcdf_is_read_or_refused_and_nothing_else(results, monkeypatch
     monkeypatch.setattr(export, "survives", functools.partial(survives, seconds=1))
     luck, file = random.Random(5), results / store.SUMMARY
     sound = file.read_bytes()
-    for _ in range(often(25, 1000)):
+    for _ in range(often(25, 300)):
         mutant = bytearray(sound)
         for _ in range(luck.choice((1, 1, 2, 8))):
             mutant[luck.randrange(len(mutant))] = luck.randrange(256)

@@ -1,13 +1,18 @@
 """Ensembles are exact whatever computes them, and nothing finished is lost."""
 
 import copy
+import functools
+import shlex
+from contextlib import nullcontext
 
 import fake_world
 import numpy as np
 import pytest
 from filelock import FileLock
+from small_world import small_world_file
 
-from forecast.ensemble import store
+from forecast.cli import status
+from forecast.ensemble import execute, manifest, store
 from forecast.ensemble.execute import run
 from forecast.ensemble.plan import Plan, default_block
 from forecast.errors import ForecastError, LockedError, RealizationError, StoreError
@@ -225,3 +230,64 @@ def test_an_error_while_summing_up_loses_no_block(tmp_path):
     with pytest.raises(ForecastError, match="cannot write: no"):
         done(tmp_path / "run", finish=fail)
     assert done(tmp_path / "run", resume=True).computed == 0
+
+
+def test_the_command_shown_runs_a_failed_realization_alone(tmp_path, monkeypatch, capsys):
+    def fail_in_one(simulate, world, seed, numbers, monthly, posterior=None):
+        if 1 in numbers:
+            raise ZeroDivisionError("no demand in month 3")
+        return simulate(world, seed, numbers, monthly, posterior)
+
+    monkeypatch.setattr(execute, "simulate_block", functools.partial(fail_in_one, execute.simulate_block))
+    place = tmp_path / "odd & place"
+    scenario = small_world_file(tmp_path, "mine")
+    words = ["--set", "buyers.number=300", "-n", "3", "--workers", "1", "--no-pictures", "--output"]
+    assert status(["run", str(scenario), *words, str(place)]) == 6
+    told = capsys.readouterr().err
+    assert "realization 1, seed 1: ZeroDivisionError: no demand in month 3" in told
+    program, *again = shlex.split(told.rpartition("one of them alone: ")[2])
+    assert program == "forecast"
+    assert status(again) == 6
+    assert "1 of 1 realizations failed" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert status([*again, "--no-pictures"]) == 0
+    assert store.open_results(again[-1])["realization"].values.tolist() == [1]
+    assert "buyers:\n  number: 300" in (place / "scenario.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["run.old", "run.partial"])
+def test_folders_of_yours_with_names_like_ours_are_left_alone(tmp_path, name):
+    done(tmp_path / "run", fake_world.plan(seed=2))
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(ForecastError, match="is in the way") if name == "run.partial" else nullcontext():
+        done(tmp_path / "run", force=True)
+    assert (tmp_path / name / "thesis.txt").read_text() == "ten years of work"
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_results_that_were_about_to_be_replaced_come_back(tmp_path):
+    done(tmp_path / "run")
+    before = manifest_of(tmp_path / "run")
+    (tmp_path / "run").rename(manifest.replaced(tmp_path / "run"))
+    with pytest.raises(ForecastError, match="already holds results"):
+        done(tmp_path / "run", fake_world.plan(seed=2))
+    assert manifest_of(tmp_path / "run") == before
+
+
+def test_a_run_killed_while_its_folder_was_made_is_resumed(tmp_path):
+    (tmp_path / "run.partial/receipts").mkdir(parents=True)
+    (tmp_path / "run.partial/results.zarr").mkdir()
+    assert done(tmp_path / "run", resume=True).computed == 7
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_results_without_their_pictures_are_read_and_do_not_verify(tmp_path):
+    def picture(folder, results):
+        (folder / "pictures").mkdir()
+        (folder / "pictures/overview.png").write_bytes(b"picture")
+
+    done(tmp_path / "run", finish=picture)
+    (tmp_path / "run/pictures/overview.png").write_bytes(b"half")
+    assert store.open_results(tmp_path / "run").sizes["realization"] == 7
+    assert len(store.verify(tmp_path / "run")) == 1
