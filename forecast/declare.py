@@ -71,13 +71,15 @@ def _triangular(probability, low, mode, high):
     return np.where(probability < peak, rising, falling)
 
 
+WIDEST = 3.0
+"""Standard deviation of a logarithm: draws are off by a factor of 20, in one of twenty by one of 400; more says that nothing is known."""
 FAMILIES = {
     "normal": Family(("mean", "sd"), _normal, lambda mean, sd: mean, lambda mean, sd: None if sd >= 0 else "sd must not be negative"),
     "lognormal": Family(
         ("median", "sd"),
         _lognormal,
         lambda median, sd: median,
-        lambda median, sd: None if median > 0 and sd >= 0 else "median must be above 0 and sd not negative",
+        lambda median, sd: None if median > 0 and 0 <= sd <= WIDEST else f"median must be above 0 and sd from 0 to {WIDEST:g}",
     ),
     "uniform": Family(
         ("low", "high"), _uniform, lambda low, high: (low + high) / 2, lambda low, high: None if low <= high else "low must not exceed high"
@@ -123,6 +125,14 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+LARGEST = 1e9
+"""Size that no number of a scenario exceeds, in the unit of its declaration, unless the unit or the declaration says otherwise."""
+LIMITS = {"1": 1e3, "1/year": 1e4, "1/month": 1e3, "1/hour": 1e3, "month": 1200.0, "year": 2200.0}
+"""The same for units whose numbers stand in exponents, or count the steps of a delay: far beyond sense, and what still can be simulated."""
+SMALLEST = 1e-9
+"""Size below which a number must be 0: what is divided by it must stay finite."""
+
+
 @dataclass(frozen=True)
 class Declaration:
     """What the model says of one field; read by the scenario loader, the schema and the documents.
@@ -139,6 +149,12 @@ class Declaration:
     source: str = ""
     axis: str = ""
     bounds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def largest(self) -> float:
+        """Size that the number must not exceed, whatever its sign."""
+        told = [abs(self.bounds[name]) for name in ("at_most", "below") if name in self.bounds]
+        return max(told[0], LIMITS.get(self.unit, LARGEST)) if told else LIMITS.get(self.unit, LARGEST)
 
 
 REQUIRED: Any = ...

@@ -56,7 +56,7 @@ class Belief:
 
     def kept(self, values: np.ndarray) -> np.ndarray:
         """Values of this number, kept within its bounds."""
-        return _within(values, self.quantity.value, self.declaration.bounds)
+        return _within(values, self.quantity.value, self.declaration)
 
 
 def beliefs(world: World) -> dict[str, Belief]:
@@ -171,8 +171,9 @@ class _Deal:
         return FIXED_AXES.get(axis) or sorted(getattr(self.world, axis))
 
 
-def _within(drawn: np.ndarray, centre: float, bounds: dict[str, float]) -> np.ndarray:
-    lowest, highest = bounds.get("at_least", -np.inf), bounds.get("at_most", np.inf)
+def _within(drawn: np.ndarray, centre: float, declaration: Declaration) -> np.ndarray:
+    bounds, largest = declaration.bounds, declaration.largest
+    lowest, highest = bounds.get("at_least", -largest), bounds.get("at_most", largest)
     if "above" in bounds:
         lowest = max(lowest, bounds["above"] + NEAREST * (centre - bounds["above"]))
     if "below" in bounds:

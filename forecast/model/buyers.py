@@ -27,7 +27,7 @@ class Buyers(Block):
 
     number: int = setting("Buyers in each realization, divided over segments and regions", 100_000)
     peer_memory: Quantity = parameter("month", "Time over which buyers remember what peers bought", "assumption: about a year", 12.0, at_least=1)
-    patience: Quantity = parameter("1", "Utility per logarithm of the share of orders that was delivered of late", "assumption: project dates bind, nobody waits long for a cell", 1.0, Lognormal(1.0, 0.2), at_least=0)
+    patience: Quantity = parameter("1", "Utility per logarithm of the share of orders that was delivered of late", "assumption: project dates bind, nobody waits long for a cell", 1.0, Lognormal(1.0, 0.2), at_least=0, at_most=100)
     waiting_memory: Quantity = parameter("month", "Time over which buyers remember that they had to wait", "assumption", 3.0, at_least=1)
     withdrawal: Quantity = parameter("1/month", "Share of waiting orders that buyers give up each month", "assumption: a car or a storage project that waits a year is mostly lost or built otherwise", 0.12, Lognormal(0.12, 0.3), at_least=0, at_most=1)
     pack_mass_share: Quantity = parameter("1", "Share of pack cost that grows as specific energy falls", "assumption: housing, cooling and wiring scale with mass, electronics do not", 0.5, at_least=0, at_most=1)

@@ -21,7 +21,7 @@ class Pipeline(Block):
     """A maker's development programme on one chemistry, as observed at a date."""
 
     stage: Stage = setting("Stage reached at `since`")
-    since: Quantity = parameter("year", "When that stage was observed; the programme moves on from here", "manufacturer block")
+    since: Quantity = parameter("year", "When that stage was observed; the programme moves on from here", "manufacturer block", at_least=1900, at_most=2200)
     effort: Quantity = parameter("1", "Effort relative to a fully funded programme", "manufacturer block", 1.0, above=0)
 
 
@@ -31,7 +31,7 @@ class Manufacturer(Block):
     title: str = setting("Name in pictures and tables")
     region: str = setting("Region where it builds")
     strategy: Literal["lithium_incumbent", "dual_track", "sodium_specialist", "solid_state_specialist", "fast_follower", "lead_acid_incumbent"] = setting("What it will start and convert to")
-    founded: Quantity = parameter("year", "Year from which it can build", "manufacturer block", 2015)
+    founded: Quantity = parameter("year", "Year from which it can build", "manufacturer block", 2015, at_least=1900, at_most=2200)
     capacity: dict[str, Quantity] = table("GWh/year", "Lines at the start; for a maker founded later, its first lines", "manufacturer block", "chemistries", at_least=0)
     cash: Quantity = parameter("MUSD", "Cash and credit at the start (or when founded)", "manufacturer block", at_least=0)
     ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA); value set with the replay of 2015-24", 1.6, above=0)

@@ -15,8 +15,8 @@ class Mineral(Block):
     title: str = setting("Name in pictures and tables")
     opening_price: Quantity = parameter("USD/kg", "Price in January of the first year", "mineral block", above=0)
     mean_price: Quantity = parameter("USD/kg", "Price to which it reverts", "mineral block", above=0)
-    volatility: Quantity = parameter("1", "Standard deviation of the logarithm of price over a year", "mineral block", at_least=0)
-    reversion: Quantity = parameter("1/year", "Share of the gap to the mean closed each year", "mineral block", at_least=0)
+    volatility: Quantity = parameter("1", "Standard deviation of the logarithm of price over a year", "mineral block", at_least=0, at_most=2)
+    reversion: Quantity = parameter("1/year", "Share of the gap to the mean closed each year", "mineral block", at_least=0, at_most=12)
     common: Quantity = parameter("1", "Correlation with the common commodity factor", "mineral block", 0.5, at_least=0, at_most=1)
 
 

@@ -28,7 +28,7 @@ class Mine(Block):
     cash_cost: Quantity = parameter("USD/t", "Cash cost per t LCE, conversion included, without tax", "mine block", above=0)
     capital_cost: Quantity = parameter("USD*year/t", "Investment per t LCE a year of new capacity", "mine block", above=0)
     lead_time: Quantity = parameter("year", "From decision to first output of a new mine", "mine block", above=0)
-    known: Quantity = parameter("year", "First year in which the owner could decide to build", "mine block", 2015)
+    known: Quantity = parameter("year", "First year in which the owner could decide to build", "mine block", 2015, at_least=1900, at_most=2200)
 
 
 class Mining(Block):
@@ -49,7 +49,7 @@ class Mining(Block):
     idle_below: Quantity = parameter("1", "Price over cash cost below which a mine idles", "assumption: shutdown costs make owners wait; Wodgina and Bald Hill idled in 2019", 0.85, Normal(0.85, 0.07), above=0)
     restart_above: Quantity = parameter("1", "Price over cash cost above which an idle mine restarts", "assumption: hysteresis", 1.25, above=0)
     restart_time: Quantity = parameter("month", "Time to restart an idle mine", "Wodgina took about 9 months in 2021-22", 9, Lognormal(9, 0.25), at_least=1)
-    cost_decline: Quantity = parameter("1/year", "Yearly fall of running cost and investment", "real unit cost of mining fell by 1-3 % a year over decades in other minerals: assumption", 0.025, Normal(0.025, 0.012))
+    cost_decline: Quantity = parameter("1/year", "Yearly fall of running cost and investment", "real unit cost of mining fell by 1-3 % a year over decades in other minerals: assumption", 0.025, Normal(0.025, 0.012), at_least=-1, below=1)
     outage: Quantity = parameter("1", "Standard deviation of monthly output around capacity", "assumption", 0.03, at_least=0)
     first_stage: Quantity = parameter("1", "Share of its potential that a new mine builds first", "assumption: projects are staged", 0.45, Normal(0.45, 0.08), above=0, at_most=1)
     cost_factor: Quantity = parameter("1", "True running cost over the cash cost of the studies: sustaining capital, royalties, corporate cost", "assumption: price floors of 2019-20 (8,400 USD/t, USGS) lay a quarter to a half above study costs", 1.3, Lognormal(1.3, 0.12), above=0)

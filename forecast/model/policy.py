@@ -31,11 +31,11 @@ class Event(Block):
     """One policy or shock; empty lists mean all."""
 
     kind: Literal[tuple(KINDS)] = setting("What happens: " + "; ".join(f"{kind} {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
-    start: Quantity = parameter("year", "First day, decimal year", "event block")
-    end: Quantity = parameter("year", "Last day, decimal year", "event block", 2100)
+    start: Quantity = parameter("year", "First day, decimal year", "event block", at_least=1900, at_most=2200)
+    end: Quantity = parameter("year", "Last day, decimal year", "event block", 2100, at_least=1900, at_most=2200)
     announced: Quantity = parameter("year", "Day from which it was known that it would come, decimal year; 0: its first day", "event block", 0, at_least=0)
     announced_end: Quantity = parameter("year", "Last day as first announced, where that changed later; 0: it did not", "event block", 0, at_least=0)
-    size: Quantity = parameter("1", "How much, in the unit that the kind names", "event block", 1.0)
+    size: Quantity = parameter("1", "How much, in the unit that the kind names", "event block", 1.0, at_least=-1e9, at_most=1e9)
     minimum_specific_energy: Quantity = parameter("Wh/kg", "For subsidies: cells below it get nothing", "event block", 0.0, at_least=0)
     regions: list[str] = setting("Regions touched", list())
     chemistries: list[str] = setting("Chemistries touched", list())

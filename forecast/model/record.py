@@ -43,9 +43,9 @@ class Series(Block):
     """One observed series; the replay is held to it."""
 
     kind: Literal[tuple(KINDS)] = setting("What was observed: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
-    values: Path = path("1", "Value of each year, in the unit of the kind", "record block", at_least=0)
+    values: Path = path("1", "Value of each year, in the unit of the kind", "record block", at_least=0, at_most=1e9)
     from_year: int = setting("First year on record, for year-end prices; other series must begin with the simulation", 2015)
-    error: Quantity = parameter("1", "Error of measurement: standard deviation of the logarithm, of the log odds for shares", "record block", at_least=0)
+    error: Quantity = parameter("1", "Error of measurement: standard deviation of the logarithm, of the log odds for shares", "record block", at_least=0, at_most=2)
     region: str = setting("Region, for shares", "")
     chemistry: str = setting("Chemistry, for shares", "")
     mineral: str = setting("Mineral, for mineral prices", "")
@@ -54,13 +54,13 @@ class Series(Block):
 class Unexplained(Block):
     """What the model leaves unexplained: how large it is and how long it lasts."""
 
-    cell_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of cell prices", "none unless a scenario says so", 0.0, at_least=0)
+    cell_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of cell prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     cell_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts and margins of a few years", 2.0, above=0)
-    mine_output_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of mine output", "none unless a scenario says so", 0.0, at_least=0)
+    mine_output_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of mine output", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     mine_output_memory: Quantity = parameter("year", "Time over which it fades", "assumption: mines that the deposits leave out stay left out", 5.0, above=0)
-    lithium_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of what lithium stocks are worth", "none unless a scenario says so", 0.0, at_least=0)
+    lithium_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of what lithium stocks are worth", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: a mood of traders, or a stock that nobody counts, lasts a year or two", 1.5, above=0)
-    taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region", "none unless a scenario says so", 0.0, at_least=0)
+    taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
     taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
     reference: str = setting("Chemistry against which tastes are measured: nothing is unexplained in it", "")

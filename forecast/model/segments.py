@@ -27,8 +27,8 @@ class Segment(Block):
     saturation: dict[str, Quantity] = table("GWh/year", "Yearly sales at the end of the S-curve, central case", "segment block", "regions", fill=None, above=0)
     saturation_scale: Quantity = parameter("1", "Factor on `saturation`, the same in all regions", "assumption: spread of published outlooks", 1.0, Lognormal(1.0, 0.25), above=0)
     growth: Quantity = parameter("1/year", "Growth rate of the S-curve while far from saturation", "segment block", at_least=0)
-    surprise: Quantity = parameter("1/year", "Standard deviation of the surprise in the growth rate of a region", "yearly growth of world solar installations varied by 0.27 (logarithm) in 2004-17, which takes 0.4 in each region with the correlations of `demand`: assumption by analogy", 0.4, Lognormal(0.4, 0.4), at_least=0)
-    price_elasticity: Quantity = parameter("1", "Response of demand to pack price against its expected path (logarithms, negative)", "segment block", -0.4, at_most=0)
+    surprise: Quantity = parameter("1/year", "Standard deviation of the surprise in the growth rate of a region", "yearly growth of world solar installations varied by 0.27 (logarithm) in 2004-17, which takes 0.4 in each region with the correlations of `demand`: assumption by analogy", 0.4, Lognormal(0.4, 0.4), at_least=0, at_most=10)
+    price_elasticity: Quantity = parameter("1", "Response of demand to pack price against its expected path (logarithms, negative)", "segment block", -0.4, at_least=-10, at_most=0)
     pack_cost: Path = path("USD/kWh", "Cost of turning cells into the packs of this segment", "segment block", at_least=0)
     cycles_per_year: Quantity = parameter("1/year", "Full cycles in a year of use", "segment block", above=0)
     service_life: Quantity = parameter("year", "Longest time a battery stays in use here, whatever its health", "segment block", above=0)
@@ -40,7 +40,7 @@ class Segment(Block):
     minimum_cold_capacity: Quantity = parameter("1", "Capacity at -20 degC that the median buyer needs at the least, where winters are longest", "segment block", at_least=0, at_most=1)
     highest_hazard: Quantity = parameter("1", "Safety hazard that the median buyer accepts at the most (nmc = 1)", "segment block", above=0)
     requirement_spread: Quantity = parameter("1", "Spread of requirements between buyers (standard deviation of the logarithm)", "assumption", 0.2, Lognormal(0.2, 0.2), above=0)
-    price_sensitivity: Quantity = parameter("1", "Utility per logarithm of cost of ownership", "segment block", at_least=0)
+    price_sensitivity: Quantity = parameter("1", "Utility per logarithm of cost of ownership", "segment block", above=0)
     weight: Quantity = parameter("1", "Utility per logarithm of pack specific energy", "segment block", at_least=0)
     cold: Quantity = parameter("1", "Utility of keeping all capacity at -20 degC where winters are longest", "segment block", at_least=0)
     charging: Quantity = parameter("1", "Utility per logarithm of charge rate", "segment block", at_least=0)
@@ -63,7 +63,7 @@ class Demand(Block):
     persistence: Quantity = parameter("year", "Time over which a surprise in growth fades", "assumption: models, policies and plants of a boom last a year or two", 1.0, Lognormal(1.0, 0.3), above=0)
     common: Quantity = parameter("1", "Share of the variance of surprises that all segments have in common", "assumption: oil prices, business cycles and climate policy touch all", 0.3, at_least=0, at_most=1)
     regional: Quantity = parameter("1", "Share of the rest that each region has for itself", "assumption: subsidies are national", 0.4, at_least=0, at_most=1)
-    expected_decline: Quantity = parameter("1/year", "Yearly fall of pack prices already contained in the S-curves", "Mauler et al. 2021: outlooks expect 2-4 % a year", 0.03, Normal(0.03, 0.008), at_least=0)
+    expected_decline: Quantity = parameter("1/year", "Yearly fall of pack prices already contained in the S-curves", "Mauler et al. 2021: outlooks expect 2-4 % a year", 0.03, Normal(0.03, 0.008), at_least=0, below=1)
 
 
 def monthly_history(yearly: np.ndarray) -> np.ndarray:

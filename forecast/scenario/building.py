@@ -16,9 +16,9 @@ from forecast.declare import REQUIRED, Block, Path, Quantity, Slot, slots
 from forecast.model.programmes import STAGES
 from forecast.model.world import World
 from forecast.scenario.layers import SET, Layer, Stack, nearest
-from forecast.scenario.leaves import LeafProblem, Spelled, allowed, placeholder, shown, spelled, text, years
+from forecast.scenario.leaves import LeafProblem, Spelled, allowed, placeholder, spelled, text, years
 from forecast.scenario.problems import Problems
-from forecast.scenario.reading import Node, Place
+from forecast.scenario.reading import Node, Place, short, shown
 from forecast.scenario.settings import expected, word
 
 FIXED_AXES = {"stages": STAGES[:-1]}
@@ -26,6 +26,7 @@ NESTED_AXIS = "chemistries"
 """Axis of a mapping of blocks inside a block whose declaration names none."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,59}")
 BROKEN: Any = object()
+LONGEST_MEANING = 120
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Builder:
             if slot.kind == "blocks":
                 self.axis(slot.name, givens)
         own = next(layer for layer in reversed(self.stack.layers) if layer.name != SET)
-        own_place = Place(own.name, 1)
-        values = self.fields(World, self.own_words(givens, own), "", own_place)
+        values = self.fields(World, self.own_words(givens, own), "", self.top(own))
         if isinstance(values.get("title"), str) and not values["title"]:
             values["title"] = self.stack.name.replace("_", " ")
         for where, names in self.unsourced.items():
@@ -93,7 +93,11 @@ class Builder:
         """Where a dotted path, or the nearest block around it, was last written."""
         while where and where not in self.places:
             where = where.rpartition(".")[0]
-        return self.places.get(where, Place(self.stack.layers[-1].name, 1))
+        return self.places.get(where, self.top(self.stack.layers[-1]))
+
+    def top(self, layer: Layer) -> Place:
+        """The first line of a file, for what stands nowhere in it."""
+        return Place(layer.name, 0 if layer.name == SET else 1)
 
     def fields(self, cls: type[Block], givens: list[Given], where: str, place: Place) -> dict[str, Any]:
         """Values of all fields of a block; problems are collected, broken values left out."""
@@ -105,7 +109,7 @@ class Builder:
             if stack:
                 self.places[here] = stack[-1].node.place
             elif slot.default is REQUIRED:
-                self.problems.add(place, here, f"missing; must be given{_wanted(slot)} ({slot.declaration.meaning})")
+                self.problems.add(place, here, f"missing; must be given{_wanted(slot)} ({short(slot.declaration.meaning, LONGEST_MEANING)})")
                 continue
             value = self.field(slot, stack, here, self.fallback(slot, values, block_source))
             if value is not BROKEN:
@@ -308,4 +312,6 @@ class Builder:
 
 def _wanted(slot: Slot) -> str:
     unit, bound = slot.declaration.unit, allowed(slot.declaration.bounds)
+    if slot.kind == "setting":
+        return f", {expected(slot.annotation)}"
     return (f" in {unit}" if unit not in ("", "1") else "") + (f", {bound}" if bound else "")

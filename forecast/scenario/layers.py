@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forecast.errors import ScenarioError
-from forecast.scenario.reading import Node, Place, read_file, read_text
+from forecast.scenario.reading import MOST_VALUES, Node, Place, read_file, read_text, short, shown
 
 MOST_FILES = 64
+LONGEST_NAME = 60
+LONGEST_FILE = 120
 SUFFIXES = (".yaml", ".yml")
 SET = "--set"
 
@@ -44,12 +46,12 @@ class Stack:
 
 
 def nearest(word: object, allowed: Iterable[str], few: int = 12) -> str:
-    """'; did you mean X?' for the nearest allowed name, else the names if they are few, else nothing."""
-    names = [str(name) for name in allowed]
-    close = difflib.get_close_matches(str(word), names, 1, 0.6)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; allowed are {', '.join(names)}" if 0 < len(names) <= few else ""
+    """'; did you mean X?' for the nearest allowed name, capital letters aside, else the first few names."""
+    names = {str(name).lower(): str(name) for name in reversed(list(allowed))}
+    if close := difflib.get_close_matches(str(word).lower()[:LONGEST_NAME], names, 1, 0.6):
+        return f"; did you mean {names[close[0]]}?"
+    first = [*names.values()][::-1][:few]
+    return f"; allowed are {', '.join(first)}{', ...' if len(names) > few else ''}" if first else ""
 
 
 def shipped_folder() -> Path:
@@ -73,18 +75,25 @@ def first_there(name: str, folders: Iterable[Path]) -> Path | None:
     return next((folder / name for folder in folders if os.path.isfile(folder / name)), None)
 
 
+def real(file: Path) -> Path:
+    """The file with all links followed, as far as they lead: links in a circle stay (``Path.resolve`` fails on them)."""
+    return Path(os.path.realpath(file))
+
+
 def lies_in(file: Path, folders: Iterable[Path]) -> bool:
     """Whether a file, all links followed, is in one of the folders."""
-    return any(file.resolve().is_relative_to(folder.resolve()) for folder in folders)
+    return any(real(file).is_relative_to(real(folder)) for folder in folders)
 
 
 def find(name: str | Path) -> Path:
     """The file of a shipped scenario, or the file itself. Raises ScenarioError if there is none of that name."""
     text = str(name)
+    if "\0" in text:
+        raise ScenarioError([f"{short(text)!r}: no such file"])
     if text.endswith(SUFFIXES) or "/" in text or "\\" in text:
         return Path(name)
     if text not in names():
-        raise ScenarioError([f"{text!r}: no such scenario{nearest(text, names())}; a file of your own must end in .yaml"])
+        raise ScenarioError([f"{short(text)!r}: no such scenario{nearest(text, names(), 0)}; a file of your own must end in .yaml"])
     return shipped_folder() / f"{text}.yaml"
 
 
@@ -107,35 +116,46 @@ class _Visit:
 
     def __init__(self, stack: Stack, first: Path):
         self.stack, self.first, self.problems = stack, first, list[str]()
-        self.shipped = shipped_folder().resolve()
+        self.shipped = real(shipped_folder())
         self.statement = ""
+        self.values = 0
 
     def shown(self, file: Path) -> str:
         """Name in messages: relative to the shipped scenarios or to the folder of the scenario, never a path of the machine."""
-        for folder in (self.shipped, self.first.parent.resolve()):
-            if file.resolve().is_relative_to(folder):
-                return file.resolve().relative_to(folder).as_posix()
-        return file.name
+        here = real(file)
+        for folder in (self.shipped, real(self.first.parent)):
+            if here.is_relative_to(folder):
+                return short(here.relative_to(folder).as_posix(), LONGEST_FILE)
+        return short(file.name, LONGEST_FILE)
 
     def file(self, file: Path, below: tuple[Path, ...]) -> None:
         """Add a file's bases, then the file."""
-        shown = self.shown(file)
+        name = self.shown(file)
         if len(self.stack.files) >= MOST_FILES:
-            self.problems.append(f"{shown}: more than {MOST_FILES} files in one scenario")
+            self.refuse(f"{self.shown(self.first)}: more than {MOST_FILES} files in one scenario")
             return
         self.stack.files.append(file)
         try:
-            root = read_file(file, shown)
+            root = read_file(file, name)
         except ScenarioError as error:
             self.problems += error.problems
             return
-        own = not file.resolve().is_relative_to(self.shipped)
+        self.values += root.size
+        if self.values > MOST_VALUES:
+            self.refuse(f"{self.shown(self.first)}: more than {MOST_VALUES:,} keys and values in all its files together")
+            return
+        own = not real(file).is_relative_to(self.shipped)
         bases = self.bases(root)
         if not below and own and bases:
             self.statement = "scenario file {}"
         for entry in bases:
-            self.base(entry, file, (*below, file.resolve()))
-        self.stack.layers.append(Layer(shown, root, self.statement.format(shown) if own else "", self.folders(file)))
+            self.base(entry, file, (*below, real(file)))
+        self.stack.layers.append(Layer(name, root, self.statement.format(name) if own else "", self.folders(file)))
+
+    def refuse(self, problem: str) -> None:
+        """Note a problem of the whole scenario, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def folders(self, file: Path) -> tuple[Path, ...]:
         """Where files named by a file of the scenario may be."""
@@ -148,27 +168,28 @@ class _Visit:
         entries = given.value if isinstance(given.value, list) else [given]
         for entry in entries:
             if not isinstance(entry.value, str) or not entry.value:
-                self.problems.append(f"{entry.place} base: must be a file name or a list of file names")
+                self.problems.append(f"{entry.place} base: {shown(entry)}; must be a file name or a list of file names")
         return [entry for entry in entries if isinstance(entry.value, str) and entry.value]
 
     def base(self, entry: Node, file: Path, below: tuple[Path, ...]) -> None:
         """Find one base of a file, beside it or among the shipped scenarios, and add it."""
         text = entry.value
+        told = f"{entry.place} base: {short(text)!r}"
         if leads_away(text):
-            self.problems.append(f"{entry.place} base: {text!r}; must be a name inside the scenario's folder, not absolute, without ..")
+            self.problems.append(f"{told}; must be a name inside the scenario's folder, not absolute, without ..")
             return
         spelled = text if text.endswith(SUFFIXES) else f"{text}.yaml"
         candidates = [folder / spelled for folder in self.folders(file)]
-        found = next((candidate for candidate in candidates if os.path.isfile(candidate) and candidate.resolve() != file.resolve()), None)
-        if found is None and candidates[0].resolve() == file.resolve():
+        found = next((candidate for candidate in candidates if os.path.isfile(candidate) and real(candidate) != real(file)), None)
+        if found is None and real(candidates[0]) == real(file):
             found = file
         if found is None:
-            self.problems.append(f"{entry.place} base: {text!r}; no such file{nearest(text, names())}")
-        elif found.resolve() in below:
+            self.problems.append(f"{told}; no such file{nearest(text, names(), 0)}; must lie beside this one, or be a shipped scenario")
+        elif real(found) in below:
             chain = " -> ".join(self.shown(each) for each in (*below, found))
-            self.problems.append(f"{entry.place} base: {text!r}; files must not be based on themselves ({chain})")
+            self.problems.append(f"{told}; files must not be based on themselves ({chain})")
         elif not lies_in(found, self.folders(file)):
-            self.problems.append(f"{entry.place} base: {text!r}; leads out of the scenario's folder")
+            self.problems.append(f"{told}; leads out of the scenario's folder")
         else:
             self.file(found, below)
 
@@ -177,7 +198,7 @@ class _Visit:
         path, equals, value = text.partition("=")
         keys = path.strip().split(".")
         if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys):
-            self.problems.append(f"{SET} {text[:80]!r}; must be written NAME.NAME=VALUE")
+            self.problems.append(f"{SET} {short(text)!r}; must be written NAME.NAME=VALUE")
             return
         if keys[0] == "base":
             self.problems.append(f"{SET} base: cannot be set; name the scenario itself")
@@ -185,7 +206,7 @@ class _Visit:
         try:
             node = read_text(value, SET, numbered=False)
         except ScenarioError as error:
-            self.problems += [f"{problem} in {text[:80]!r}" for problem in error.problems]
+            self.problems += [f"{problem} in {short(text)!r}" for problem in error.problems]
             return
         for key in reversed(keys):
             node = Node({int(key) if key.isdigit() and len(key) == 4 else key: node}, Place(SET))

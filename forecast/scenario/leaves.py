@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from forecast.declare import FAMILIES, Declaration, Prior
-from forecast.scenario.reading import Node
-from forecast.scenario.units import LARGEST, UnitProblem, convert
+from forecast.declare import FAMILIES, SMALLEST, Declaration, Prior
+from forecast.scenario.layers import nearest
+from forecast.scenario.reading import Node, short, shown
+from forecast.scenario.units import UnitProblem, convert
 
 BOUNDS = {
-    "at_least": ("at least {:g}", lambda value, bound: value >= bound),
-    "at_most": ("at most {:g}", lambda value, bound: value <= bound),
-    "above": ("above {:g}", lambda value, bound: value > bound),
-    "below": ("below {:g}", lambda value, bound: value < bound),
+    "at_least": ("at least {:.10g}", lambda value, bound: value >= bound),
+    "at_most": ("at most {:.10g}", lambda value, bound: value <= bound),
+    "above": ("above {:.10g}", lambda value, bound: value > bound),
+    "below": ("below {:.10g}", lambda value, bound: value < bound),
 }
 EARLIEST, LATEST = 1900, 2200
+LONGEST_TEXT = 2000
 
 
 class LeafProblem(ValueError):
@@ -46,20 +48,9 @@ def with_unit(value: float, unit: str) -> str:
     return f"{value:.10g}" if unit == "1" else f"{value:.10g} {unit}"
 
 
-def shown(node: Node) -> str:
-    """A node for a message, short."""
-    if isinstance(node.value, dict):
-        return "a mapping"
-    if isinstance(node.value, list):
-        return "a list"
-    if node.value is None or isinstance(node.value, bool):
-        return {None: "null", True: "true", False: "false"}[node.value]
-    return str(node.value)[:60] if not isinstance(node.value, str) else repr(node.value[:60])
-
-
-def number(node: Node, unit: str, bounds: dict[str, float] | None = None) -> float:
-    """A finite number in the unit, within the bounds. Raises LeafProblem."""
-    value = node.value
+def number(node: Node, declaration: Declaration) -> float:
+    """A finite number in the unit and within the bounds of its declaration. Raises LeafProblem."""
+    value, unit = node.value, declaration.unit
     if isinstance(value, str):
         try:
             value = convert(value, unit)
@@ -68,26 +59,36 @@ def number(node: Node, unit: str, bounds: dict[str, float] | None = None) -> flo
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise LeafProblem(node, f'{shown(node)}; must be a number, or a text such as "15 {unit}"')
     value = float(value)
-    if not math.isfinite(value) or abs(value) > LARGEST:
-        raise LeafProblem(node, f"{shown(node)}; must be a finite number, not larger than {LARGEST:g}")
-    check_bounds(node, value, unit, bounds or {})
+    if not math.isfinite(value):
+        raise LeafProblem(node, f"{shown(node)}; must be a finite number{_also(declaration)}")
+    check_bounds(node, value, declaration)
     return value
 
 
-def check_bounds(node: Node, value: float, unit: str, bounds: dict[str, float]) -> None:
-    """Raise LeafProblem if the value is out of bounds."""
+def check_bounds(node: Node, value: float, declaration: Declaration) -> None:
+    """Raise LeafProblem if the value is out of bounds, or of a size that makes no sense in its unit."""
+    unit, bounds = declaration.unit, declaration.bounds
     if not all(BOUNDS[name][1](value, bound) for name, bound in bounds.items() if name in BOUNDS):
         raise LeafProblem(node, f"{with_unit(value, unit)}; must be {allowed(bounds)}")
+    if abs(value) > declaration.largest:
+        raise LeafProblem(node, f"{with_unit(value, unit)}; must not be larger than {with_unit(declaration.largest, unit)}")
+    if 0 < abs(value) < SMALLEST:
+        zero = "" if "above" in bounds else "0, or "
+        raise LeafProblem(node, f"{with_unit(value, unit)}; must be {zero}at least {with_unit(SMALLEST, unit)} in size")
+
+
+def _also(declaration: Declaration) -> str:
+    return f", {bound}" if (bound := allowed(declaration.bounds)) else f", not larger than {with_unit(declaration.largest, declaration.unit)}"
 
 
 def spelled(node: Node, declaration: Declaration) -> Spelled:
     """Read one quantity in any of its spellings. Raises LeafProblem."""
     if not isinstance(node.value, dict):
-        return Spelled(number(node, declaration.unit, declaration.bounds))
+        return Spelled(number(node, declaration))
     value, prior, source = None, None, None
     for key, inner in node.value.items():
         if key == "value":
-            value = number(inner, declaration.unit, declaration.bounds)
+            value = number(inner, declaration)
         elif key == "source":
             source = text(inner)
         elif key in FAMILIES and prior is None:
@@ -95,7 +96,7 @@ def spelled(node: Node, declaration: Declaration) -> Spelled:
         elif key in FAMILIES:
             raise LeafProblem(inner, "two priors; must be one")
         else:
-            raise LeafProblem(inner, f"unknown key {str(key)[:60]!r}; allowed are value, source, {', '.join(FAMILIES)}")
+            raise LeafProblem(inner, f"unknown key {short(key)!r}{nearest(key, ('value', 'source', *FAMILIES))}")
     if value is None and prior is None and source is None:
         raise LeafProblem(node, "an empty mapping; must hold value, source or a prior")
     return Spelled(prior.centre if value is None and prior is not None else value, prior, source)
@@ -105,8 +106,10 @@ def _prior(family: str, node: Node, declaration: Declaration) -> Prior:
     wanted = FAMILIES[family].arguments
     if not isinstance(node.value, list) or len(node.value) != len(wanted):
         raise LeafProblem(node, f"{family}: {shown(node)}; must be [{', '.join(wanted)}]")
-    units = [declaration.unit if (family, name) != ("lognormal", "sd") else "1" for name in wanted]
-    arguments = tuple(number(inner, unit) for inner, unit in zip(node.value, units, strict=True))
+    free = replace(declaration, bounds={"at_most": declaration.largest})
+    of_logarithm = replace(declaration, unit="1", bounds={})
+    kinds = [of_logarithm if (family, name) == ("lognormal", "sd") else free for name in wanted]
+    arguments = tuple(number(inner, kind) for inner, kind in zip(node.value, kinds, strict=True))
     given = ", ".join(f"{argument:.10g}" for argument in arguments)
     problem = FAMILIES[family].problem(*arguments)
     if problem:
@@ -115,7 +118,7 @@ def _prior(family: str, node: Node, declaration: Declaration) -> Prior:
     if not math.isfinite(prior.centre):
         raise LeafProblem(node, f"{family} [{given}]; must have a finite median")
     try:
-        check_bounds(node, prior.centre, declaration.unit, declaration.bounds)
+        check_bounds(node, prior.centre, declaration)
     except LeafProblem as error:
         raise LeafProblem(node, f"{family} [{given}] has its median at {error}") from None
     return prior
@@ -124,15 +127,15 @@ def _prior(family: str, node: Node, declaration: Declaration) -> Prior:
 def years(node: Node, declaration: Declaration) -> tuple[tuple[float, ...], tuple[float, ...], str | None]:
     """Read a path: its years, its values, its source if given. Raises LeafProblem."""
     if not isinstance(node.value, dict):
-        return (2015.0,), (number(node, declaration.unit, declaration.bounds),), None
+        return (2015.0,), (number(node, declaration),), None
     source, points = None, dict[float, float]()
     for key, inner in node.value.items():
         if key == "source":
             source = text(inner)
         elif isinstance(key, int | float) and EARLIEST <= key <= LATEST:
-            points[float(key)] = number(inner, declaration.unit, declaration.bounds)
+            points[float(key)] = number(inner, declaration)
         else:
-            raise LeafProblem(inner, f"{str(key)[:60]!r}; must be a year from {EARLIEST} to {LATEST}, or source")
+            raise LeafProblem(inner, f"{short(key)!r}; must be a year from {EARLIEST} to {LATEST}, or source")
     ordered = sorted(points.items())
     return tuple(year for year, _ in ordered), tuple(value for _, value in ordered), source
 
@@ -141,7 +144,10 @@ def text(node: Node) -> str:
     """A source or other text on one line, not empty. Raises LeafProblem."""
     if not isinstance(node.value, str) or not node.value.strip():
         raise LeafProblem(node, f"{shown(node)}; must be a text that is not empty")
-    return " ".join(node.value.split())
+    said = " ".join(node.value.split())
+    if len(said) > LONGEST_TEXT:
+        raise LeafProblem(node, f"{len(said):,} letters; must be at most {LONGEST_TEXT:,}")
+    return said
 
 
 def placeholder(source: str) -> bool:

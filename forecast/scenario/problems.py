@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from forecast.errors import ScenarioError
 from forecast.scenario.layers import SET
-from forecast.scenario.reading import Place
+from forecast.scenario.reading import Place, short
+
+
+MOST = 200
+LAST = Place("\uffff")
+"""Sorts behind all files."""
+LONGEST_KEY = 200
 
 
 class Problems:
@@ -16,7 +22,11 @@ class Problems:
         self.found: list[tuple[Place, str]] = [(Place(SET), problem) for problem in before]
 
     def add(self, place: Place, where: str, problem: str) -> None:
-        self.found.append((place, f"{place} {where}: {problem}" if where else f"{place} {problem}"))
+        """Note a problem; raise ScenarioError at once when there are too many for anybody to read."""
+        self.found.append((place, f"{place} {short(where, LONGEST_KEY)}: {problem}" if where else f"{place} {problem}"))
+        if len(self.found) >= MOST:
+            self.found.append((LAST, f"{place.file}: more than {MOST} problems; the first are shown"))
+            self.raise_any()
 
     def raise_any(self) -> None:
         """Raise ScenarioError with all problems, in the order of the files."""

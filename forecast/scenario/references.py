@@ -5,9 +5,12 @@ Fields that could not be read are absent from their blocks; they have been repor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from forecast.declare import slots
+from forecast.ensemble.metadata import MAPPINGS
+from forecast.model.market import COLUMNS, COST_PARTS, MONTHS
 from forecast.model.world import World
 from forecast.scenario.building import Builder
 from forecast.scenario.layers import nearest
@@ -15,6 +18,9 @@ from forecast.scenario.layers import nearest
 EARLIEST, LATEST = 2015, 2100
 HISTORY_FROM = 2015
 MOST_BUYERS = 10_000_000
+MOST_BLOCKS = 1000
+MOST_NUMBERS = 100_000_000
+"""Numbers that a world may record if it is kept by month, 400 MB; fifty times the baseline."""
 TOLERANCE = 1e-6
 SINGLE = ("cell_price", "lithium_price", "lithium_price_year_end", "mine_output")
 """Kinds of record of which there is one."""
@@ -23,7 +29,7 @@ NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
 
 def check(world: World, builder: Builder) -> None:
     """Add to the builder's problems whatever does not fit together."""
-    for find in (_why, _years, _needed, _events, _makers, _programmes, _segments, _buyers, _record):
+    for find in (_why, _years, _sizes, _needed, _events, _makers, _programmes, _segments, _buyers, _record):
         for where, problem in find(world):
             builder.problems.add(builder.place(where), where, problem)
 
@@ -40,6 +46,18 @@ def _years(world: World) -> Iterator[tuple[str, str]]:
         yield "last_year", f"{world.last_year}; must be after first_year ({world.first_year}) and at most {LATEST}"
     if world.observed_until < world.first_year:
         yield "observed_until", f"{world.observed_until}; must not be before first_year ({world.first_year})"
+
+
+def _sizes(world: World) -> Iterator[tuple[str, str]]:
+    for name in (slot.name for slot in slots(World).values() if slot.kind == "blocks"):
+        if len(getattr(world, name)) > MOST_BLOCKS:
+            yield name, f"{len(getattr(world, name))} blocks; must be at most {MOST_BLOCKS}"
+    lengths = {dim: len(COST_PARTS) if dim == "cost_part" else len(getattr(world, name, ())) for dim, name in MAPPINGS.items()}
+    months = MONTHS * (min(max(world.last_year - world.first_year, 0), LATEST - EARLIEST) + 1)
+    numbers = months * sum(math.prod(lengths[dim] for dim in column.dims) for column in COLUMNS.values())
+    if numbers > MOST_NUMBERS:
+        longest = MAPPINGS[max(lengths, key=lambda dim: lengths[dim])]
+        yield longest, f"{len(getattr(world, longest))} blocks, with all others {numbers:,} numbers to record; must be at most {MOST_NUMBERS:,}"
 
 
 def _needed(world: World) -> Iterator[tuple[str, str]]:

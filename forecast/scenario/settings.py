@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from forecast.scenario.layers import nearest
-from forecast.scenario.leaves import LeafProblem, shown
-from forecast.scenario.reading import Node
+from forecast.scenario.leaves import LONGEST_TEXT, LeafProblem
+from forecast.scenario.reading import Node, shown
 
 
 def word(node: Node, annotation: Any) -> Any:
@@ -18,11 +18,17 @@ def word(node: Node, annotation: Any) -> Any:
     words = get_args(annotation) if get_origin(annotation) is Literal else ()
     if isinstance(value, str) and not words:
         value = " ".join(value.split())
+        if len(value) > LONGEST_TEXT:
+            raise LeafProblem(node, f"{len(value):,} letters; must be at most {LONGEST_TEXT:,}")
+    if annotation is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
     try:
         return _adapter(annotation).validate_python(value, strict=True)
     except ValidationError:
         close = nearest(value, words, few=0) if isinstance(value, str) else ""
-        raise LeafProblem(node, f"{shown(node)}; must be {expected(annotation)}{close}") from None
+        odd = next((inner for inner in node.value if not isinstance(inner.value, str)), None) if isinstance(node.value, list) else None
+        given = f"{shown(odd)} in a list" if odd and get_origin(annotation) is list else shown(node)
+        raise LeafProblem(node, f"{given}; must be {expected(annotation)}{close}") from None
 
 
 def expected(annotation: Any) -> str:

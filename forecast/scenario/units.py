@@ -11,7 +11,8 @@ import math
 import re
 from functools import lru_cache
 
-LARGEST = 1e18
+from forecast.scenario.layers import nearest
+
 LONGEST = 100
 
 ENERGY, MASS, MONEY, TIME = (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
@@ -64,8 +65,8 @@ def convert(text: str, unit: str) -> float:
     if powers != wanted_powers:
         raise UnitProblem("must be without unit, or in %" if unit == "1" else f"must be in {unit} or a unit that converts to it")
     number = float(match[1]) if factor == wanted_factor else float(match[1]) * (factor / wanted_factor)
-    if not (math.isfinite(number) and abs(number) <= LARGEST):
-        raise UnitProblem(f"must not be larger than {LARGEST:g} {unit}")
+    if not math.isfinite(number):
+        raise UnitProblem(f"must be a finite number of {unit}")
     return number
 
 
@@ -80,7 +81,7 @@ def measure(unit: str) -> tuple[float, tuple[int, ...]]:
         match = _FACTOR.fullmatch(part)
         name = SPELLINGS.get(match[1], match[1]) if match else ""
         if match is None or name not in UNITS:
-            raise UnitProblem(f"unknown unit {part!r}; known are {', '.join(UNITS)}, joined by * and /")
+            raise UnitProblem(f"unknown unit {part!r}{nearest(part, UNITS, len(UNITS))} (units are joined by * and /)")
         power = sign * int(match[2] or 1)
         factor *= UNITS[name][0] ** power
         powers = [held + power * own for held, own in zip(powers, UNITS[name][1], strict=True)]

@@ -183,7 +183,7 @@ def test_the_shipped_world_has_evidence_of_every_kind_and_says_how_large_each_sh
     for kind, path in SPREADS.items():
         slot = declared(path)
         assert slot is not None, kind
-        assert slot.declaration.bounds == {"at_least": 0}
+        assert slot.declaration.bounds["at_least"] == 0
     assert set(GROWING) <= set(world.segments)
     assert all(getattr(world.unexplained, SPREADS[kind].partition(".")[2]).prior for kind in (*LEVELS, "taste"))
 
