@@ -109,7 +109,8 @@ class Builder:
             if stack:
                 self.places[here] = stack[-1].node.place
             elif slot.default is REQUIRED:
-                self.problems.add(place, here, f"missing; must be given{_wanted(slot)} ({short(slot.declaration.meaning, LONGEST_MEANING)})")
+                meaning = short(slot.declaration.meaning, LONGEST_MEANING)
+                self.problems.add(place, here, f"missing; must be given{_wanted(slot)} ({meaning})")
                 continue
             value = self.field(slot, stack, here, self.fallback(slot, values, block_source))
             if value is not BROKEN:
@@ -141,7 +142,8 @@ class Builder:
                 elif key in known:
                     entries.setdefault(key, []).append(Given(node, given.layer, named.get(key) or own or given.source))
                 elif key not in ("source", "sources") and not (key == "base" and not where):
-                    self.problems.add(node.place, f"{where}.{key}" if where else str(key), f"unknown{nearest(key, known)}")
+                    suggestion = nearest(key, (*known, "source", "sources"))
+                    self.problems.add(node.place, f"{where}.{key}" if where else str(key), f"unknown{suggestion}")
         return entries, block_source
 
     def sources(self, node: Node | None, known: dict[str, Slot], where: str) -> dict[str, str]:

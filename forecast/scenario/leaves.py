@@ -9,7 +9,7 @@ from typing import Any
 from forecast.declare import FAMILIES, SMALLEST, Declaration, Prior
 from forecast.scenario.layers import nearest
 from forecast.scenario.reading import Node, short, shown
-from forecast.scenario.units import UnitProblem, convert
+from forecast.scenario.units import UnitProblem, convert, example
 
 BOUNDS = {
     "at_least": ("at least {:.10g}", lambda value, bound: value >= bound),
@@ -57,7 +57,7 @@ def number(node: Node, declaration: Declaration) -> float:
         except UnitProblem as problem:
             raise LeafProblem(node, f"{shown(node)}; {problem}") from None
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise LeafProblem(node, f'{shown(node)}; must be a number, or a text such as "15 {unit}"')
+        raise LeafProblem(node, f"{shown(node)}; must be a number, or a text such as {example(unit)}")
     value = float(value)
     if not math.isfinite(value):
         raise LeafProblem(node, f"{shown(node)}; must be a finite number{_also(declaration)}")
@@ -78,7 +78,8 @@ def check_bounds(node: Node, value: float, declaration: Declaration) -> None:
 
 
 def _also(declaration: Declaration) -> str:
-    return f", {bound}" if (bound := allowed(declaration.bounds)) else f", not larger than {with_unit(declaration.largest, declaration.unit)}"
+    bound = allowed(declaration.bounds) or f"not larger than {with_unit(declaration.largest, declaration.unit)}"
+    return f", {bound}"
 
 
 def spelled(node: Node, declaration: Declaration) -> Spelled:

@@ -8,7 +8,6 @@ from forecast.errors import ScenarioError
 from forecast.scenario.layers import SET
 from forecast.scenario.reading import Place, short
 
-
 MOST = 200
 LAST = Place("\uffff")
 """Sorts behind all files."""

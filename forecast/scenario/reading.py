@@ -23,10 +23,10 @@ LONGEST_SHOWN = 60
 LONGEST_INTEGER = 30
 NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 IN_PLAIN_WORDS = {
-    "found character that cannot start any token": "a tab, or a text that begins with @, ` or %; must be indented with spaces, such a text in quotes",
+    "found character that cannot start any token": "a tab, or a text that begins with @, ` or %; must be spaces, or the text in quotes",
     "could not find expected ':'": "a line without colon; must be written KEY: VALUE",
-    "did not find expected key": "neither a key nor the end of a block; is it indented like its neighbours, is a quote or bracket left over?",
-    "mapping values are not allowed in this context": "a colon where none can be; a text with ': ' in it must be in quotes, a key be indented like its neighbours",
+    "did not find expected key": "no key where one must be; is it indented like its neighbours, is a quote or bracket left over?",
+    "mapping values are not allowed in this context": "a colon where none can be; is it in a text without quotes, or badly indented?",
     "block sequence entries are not allowed in this context": "a list entry (-) where none can be; must be on a line of its own",
     "did not find expected ',' or '}'": "a { that is not closed, or a comma left out",
     "did not find expected ',' or ']'": "a [ that is not closed, or a comma left out",

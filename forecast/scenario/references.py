@@ -56,8 +56,8 @@ def _sizes(world: World) -> Iterator[tuple[str, str]]:
     months = MONTHS * (min(max(world.last_year - world.first_year, 0), LATEST - EARLIEST) + 1)
     numbers = months * sum(math.prod(lengths[dim] for dim in column.dims) for column in COLUMNS.values())
     if numbers > MOST_NUMBERS:
-        longest = MAPPINGS[max(lengths, key=lambda dim: lengths[dim])]
-        yield longest, f"{len(getattr(world, longest))} blocks, with all others {numbers:,} numbers to record; must be at most {MOST_NUMBERS:,}"
+        longest, most = max((length, MAPPINGS[dim]) for dim, length in lengths.items() if dim != "cost_part")[::-1]
+        yield longest, f"{most} blocks, with all others {numbers:,} numbers to record; must be at most {MOST_NUMBERS:,}"
 
 
 def _needed(world: World) -> Iterator[tuple[str, str]]:

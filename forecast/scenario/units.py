@@ -59,7 +59,7 @@ def convert(text: str, unit: str) -> float:
     """
     match = _TEXT.fullmatch(text.strip()) if len(text) <= LONGEST and text.isascii() else None
     if match is None:
-        raise UnitProblem(f'must be a number, or a text such as "15 {unit}"')
+        raise UnitProblem(f"must be a number, or a text such as {example(unit)}")
     factor, powers = measure(match[2])
     wanted_factor, wanted_powers = measure(unit)
     if powers != wanted_powers:
@@ -68,6 +68,11 @@ def convert(text: str, unit: str) -> float:
     if not math.isfinite(number):
         raise UnitProblem(f"must be a finite number of {unit}")
     return number
+
+
+def example(unit: str) -> str:
+    """How a number with its unit is written."""
+    return f'"15 {"%" if unit == "1" else unit}"'
 
 
 @lru_cache(maxsize=256)

@@ -34,9 +34,9 @@ SECONDS, SECONDS_TO_SIMULATE = 2, 120
 MEMORY = 2**30
 CHUNK = 250
 PROCESSES = 2
-SHARE_SIMULATED = 0.1
+SHARE_SIMULATED = 0.3
 PLACE = re.compile(r"[^ ]+\.ya?ml(:\d+|:) ")
-JARGON = re.compile(r"Traceback|Error\b|Input should|pydantic|NoneType|<unicode string>|<class|object at 0x|https?://|while (?:parsing|scanning)")
+JARGON = re.compile(r"Traceback|\wError\b|Input should|pydantic|NoneType|<unicode|<class|object at 0x|https?://|while (parsing|scanning)")
 LONGEST_PROBLEM = 700
 ROOT = Path(__file__).parents[2]
 
@@ -76,14 +76,15 @@ def attack(seed: int, first: int, count: int, share: float = SHARE_SIMULATED) ->
     share  of those accepted that are simulated
     """
     while count > 0:
-        words = [sys.executable, "-m", __spec__.name if __spec__ else "tests.faults.scenario_attack", "judge", seed, first, count, share]
+        words = [sys.executable, "-m", "tests.faults.scenario_attack", "judge", seed, first, count, share]
         with subprocess.Popen([str(word) for word in words], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             for line in child.stdout:
                 yield Verdict(*json.loads(line))
                 first, count = first + 1, count - 1
         if count > 0:
-            yield Verdict(first, mutant(seed, first).kind, "killed", [signal.Signals(-child.returncode).name if child.returncode < 0 else f"exit {child.returncode}"])
+            how = signal.Signals(-child.returncode).name if child.returncode < 0 else f"exit {child.returncode}"
+            yield Verdict(first, mutant(seed, first).kind, "killed", [how])
             first, count = first + 1, count - 1
 
 

@@ -16,18 +16,24 @@ from typing import Any, NamedTuple
 from forecast.declare import SMALLEST, Block, Declaration, Slot, slots
 from forecast.model.policy import KINDS
 from forecast.scenario import load
+from forecast.scenario.reading import Node, read_text
 from tests import small_world as worlds
 
 SHARE_ON_BASELINE = 0.2
 """Of the mutants; the shipped world takes ten times as long to load as one of ours."""
 SHIPPED = Path(__file__).parents[2] / "scenarios"
-NASTY = """.nan .inf -.inf -1 0 -0 1e400 -1e400 1e18 1e-300 999999999999999999999 0x10 1_000 1,5 1/2 50% 0.5.1 1e 2015-01-01 12:30 -2_USD
-    true false yes no ~ null [] {} [1] [[1]] {a:\x201} "" '' "\\u202e" "\\0" text "15\x20USD/kg" "3\x20usd" "1\x20GWh" "1\x20parsec" "-5\x20%" "1\x20USD^9"
-    {normal:\x20[1,\x20-1]} {normal:\x20[1,\x201e18]} {lognormal:\x20[0,\x201]} {lognormal:\x20[9,\x2050]} {uniform:\x20[2,\x201]} {triangular:\x20[1,\x201,\x201]}
-    {normal:\x20[1]} {normal:\x201} {gamma:\x20[1,\x202]} {value:\x20{}} {source:\x203} {value:\x201,\x20normal:\x20[1,\x200]} {1:\x202} {2015:\x20.nan} {2300:\x201}
-    &a *a !x !!python/object:os.system | > % @ ` ? - : # [ ] { } , ' \\ ---""".split()
-NASTY = [word.replace("\\x20", " ") for word in NASTY]
+NASTY = [
+    *".nan .inf -.inf -1 0 -0 1e400 -1e400 1e18 1e-300 999999999999999999999 0x10 1_000 1,5 1/2 50% 0.5.1 1e".split(),
+    *"2015-01-01 12:30 -2_USD".split(),
+    *('true false yes no ~ null [] {} [1] [[1]] "" \'\' "\\u202e" "\\0" text &a *a !x !!python/object:os.system'.split()),
+    *("| > % @ ` ? - : # [ ] { } , ' \\ ---".split()),
+    *("15 USD/kg", "3 usd", "1 GWh", "1 parsec", "-5 %", "1 USD^9", "{a: 1}", "{1: 2}", "{2015: .nan}", "{2300: 1}", "{gamma: [1, 2]}"),
+    *("{normal: [1, -1]}", "{normal: [1, 1e18]}", "{normal: [1]}", "{normal: 1}", "{lognormal: [0, 1]}", "{lognormal: [9, 50]}"),
+    *("{uniform: [2, 1]}", "{triangular: [1, 1, 1]}", "{value: {}}", "{source: 3}", "{value: 1, normal: [1, 0]}"),
+]
 """What rarely belongs where it is put."""
+MARKS = [b"\0", b"\xef\xbb\xbf", b"\r\n", b"\t", b"\xff\xfe", b"\xe2\x80\xa8", b"\xc2\x85", b"&a ", b"*a", b"!x ", b"---\n"]
+"""Nothing, marks of byte order, ends of lines and what has a meaning in YAML."""
 OVERLAY = """\
 why: dear lithium, one salar less, and a plant that is switched off
 base: steered
@@ -82,17 +88,18 @@ def spoil_bytes(luck: random.Random, text: str) -> bytes:
     data = bytearray(text.encode())
     for _ in range(luck.randint(1, 6)):
         at, size = luck.randrange(len(data) + 1), luck.choice([1, 1, 1, 4, 40])
+        letters = range(256) if luck.random() < 0.2 else range(32, 127)
         match luck.randrange(6):
             case 0:
-                data[at : at + 1] = bytes([luck.randrange(256)])
+                data[at : at + 1] = bytes([luck.choice(letters)])
             case 1:
-                data[at:at] = bytes(luck.randrange(256) for _ in range(size))
+                data[at:at] = bytes(luck.choices(letters, k=size))
             case 2:
                 del data[at : at + size]
             case 3:
                 data[at:at] = data[at : at + size] * luck.choice([1, 2, 50])
             case 4:
-                data[at:at] = luck.choice([b"\0", b"\xef\xbb\xbf", b"\r\n", b"\t", b"\xff\xfe", b"\xe2\x80\xa8", b"\xc2\x85", b"&a ", b"*a", b"!x ", b"---\n"])
+                data[at:at] = luck.choice(MARKS)
             case 5 if luck.random() < 0.3:
                 del data[at:]
     return bytes(data)
@@ -103,7 +110,8 @@ def spoil_words(luck: random.Random, text: str) -> bytes:
     words = re.findall(r"[\w.+-]+|\s+|.", text)
     for _ in range(luck.randint(1, 5)):
         at = luck.randrange(len(words))
-        match luck.randrange(5):
+        numeric = [place for place, word in enumerate(words) if re.fullmatch(r"-?\d+\.?\d*", word)]
+        match luck.randrange(8):
             case 0:
                 words[at] = misspelt(luck, words[at])
             case 1:
@@ -116,12 +124,15 @@ def spoil_words(luck: random.Random, text: str) -> bytes:
             case 4:
                 solid = [place for place, word in enumerate(words) if word[:1].isalnum()]
                 words[luck.choice(solid)] = nasty(luck)
+            case _ if numeric:
+                place = luck.choice(numeric)
+                words[place] = f"{float(words[place]) * luck.choice([-1, 0, 0.1, 0.5, 0.9, 1, 1.1, 2, 10, 1e3, 1e6]):.8g}"
     return "".join(words).encode()
 
 
 def spoil_structure(luck: random.Random, text: str) -> bytes:
     """Parts moved, removed, renamed, doubled, or replaced by another kind of thing."""
-    tree = worlds._read(text)
+    tree = plain(read_text(text, "shipped"))
     raw: list[str] = []
 
     def anything() -> str:
@@ -148,6 +159,13 @@ def spoil_structure(luck: random.Random, text: str) -> bytes:
     for place, value in enumerate(raw):
         written = written.replace(f'"raw {place} raw"', value)
     return written.encode()
+
+
+def plain(node: Node) -> Any:
+    """What a file says, without its lines."""
+    if isinstance(node.value, dict):
+        return {key: plain(inner) for key, inner in node.value.items()}
+    return [plain(inner) for inner in node.value] if isinstance(node.value, list) else node.value
 
 
 def entries(tree: dict[Any, Any]) -> Iterator[tuple[dict[Any, Any], Any]]:
@@ -236,7 +254,7 @@ def plant_a_bomb(luck: random.Random, text: str) -> bytes:
         lambda: "\n" * many * 10,
         lambda: f"lithium: {{ceiling: {'1' * 40} {'USD' * many}}}",
         lambda: f"lithium: {{ceiling: 1 {'USD*' * min(many, 30)}USD}}",
-        lambda: f"title: \"{chr(92)}{'x41' * many}\"",
+        lambda: f'title: "{chr(92)}{"x41" * many}"',
         lambda: f"title: '{chr(39) * many}'",
         lambda: f"title: |\n  {'a' * 70}\n" + f"  {'b' * 70}\n" * min(many, 20000),
     ]
