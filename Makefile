@@ -9,6 +9,7 @@ WORKERS      ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 TESTS        ?= tests
 MEMBERS      ?= 400
 TRIALS       ?= 40
+ATTACKS      ?= 10000
 
 PYTHON    := $(VENV)/bin/python
 PIP       := $(PYTHON) -m pip install --quiet --disable-pip-version-check
@@ -28,7 +29,8 @@ say = @printf '%-11s %s\n' '$(1)' '$(2)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help forecast scenarios compare test faults check bench cf-check docs reference behaviour calibrate calibration-check hindcast track-record \
+.PHONY: help forecast scenarios compare test faults attack check bench cf-check docs reference behaviour calibrate calibration-check hindcast \
+        track-record \
         baseline-numbers lock clean FORCE
 
 help: ## list what can be made
@@ -52,6 +54,9 @@ test: $(TOOLS) ## run all tests
 
 faults: $(TOOLS) ## break runs and results hundreds of times: kills, full disks, damage (an hour)
 	@$(PYTHON) -m pytest -q --thorough tests/faults
+
+attack: $(TOOLS) ## load ATTACKS broken scenario files, simulate some that are accepted (minutes)
+	@$(PYTHON) -m tests.faults.scenario_attack $(ATTACKS)
 
 check: $(TOOLS) ## ruff, mypy and the house rules
 	@$(VENV)/bin/ruff check --quiet --output-format concise .

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from forecast.declare import FAMILIES, Block, slots
+from forecast.declare import FAMILIES, LARGEST, LIMITS, SMALLEST, WIDEST, Block, slots
 from forecast.model.policy import KINDS
 from forecast.model.world import World
-from forecast.scenario import Reference, reference_rows
+from forecast.scenario import Reference, layers, leaves, reading, reference_rows, references
 from forecast.scenario.units import UNITS
 
 PAGE = Path(__file__).parent / "scenario-reference.md"
@@ -38,7 +38,28 @@ def front() -> str:
     text = FRONT.read_text(encoding="utf-8")
     units = ", ".join(f"`{name}`" for name in UNITS)
     priors = "\n".join(f"| `{name}` | `{{{name}: [{', '.join(family.arguments)}]}}` |" for name, family in FAMILIES.items())
-    return text.replace("@UNITS@", units).replace("@PRIORS@", priors)
+    limits = ", ".join(f"{limit:,.10g} in `{unit}`" for unit, limit in LIMITS.items())
+    written = {"UNITS": units, "PRIORS": priors, "LIMITS": limits, "LARGEST": f"{LARGEST:,.10g}", "SMALLEST": f"{SMALLEST:.10g}"}
+    written |= {"WIDEST": f"{WIDEST:g}", "YEARS": f"{leaves.EARLIEST}-{leaves.LATEST}", "MOST": most()}
+    for name, said in written.items():
+        text = text.replace(f"@{name}@", said)
+    return text
+
+
+def most() -> str:
+    """How large a scenario may be."""
+    rows = {
+        "a file": f"{reading.LARGEST_FILE // 1_000_000} MB",
+        "files, bases and theirs included": layers.MOST_FILES,
+        "keys and values in all files": reading.MOST_VALUES,
+        "levels of nesting": reading.DEEPEST,
+        "letters in a text": leaves.LONGEST_TEXT,
+        "blocks of a kind": references.MOST_BLOCKS,
+        "numbers that a world records, if kept by month": references.MOST_NUMBERS,
+        "buyers": references.MOST_BUYERS,
+        "last year": str(references.LATEST),
+    }
+    return "\n".join(f"| {what} | {many if isinstance(many, str) else f'{many:,}'} |" for what, many in rows.items())
 
 
 def group_of(path: str) -> str:

@@ -8,14 +8,14 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from forecast.declare import FAMILIES, REQUIRED, Block, Path, Quantity, Slot, slots
 from forecast.model.world import World
 from forecast.scenario.building import NESTED_AXIS
-from forecast.scenario.leaves import allowed, placeholder
+from forecast.scenario.leaves import LONGEST_TEXT, allowed, placeholder
 from forecast.scenario.writing import prior_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 LIMITS = {"at_least": "minimum", "at_most": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
 NUMBER_WITH_UNIT = r"^[+-]?[0-9.]+([eE][+-]?[0-9]+)? ?[%1A-Za-z][A-Za-z0-9*/^ -]*$"
 YEAR = r"^[0-9]{4}(\.[0-9]+)?$"
-TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 SINGULAR = {"chemistries": "chemistry", "policy": "event"}
 
 
@@ -87,7 +87,10 @@ def _shape(slot: Slot, definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _leaf(slot: Slot, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """A number in all its spellings; the number alone carries the bounds."""
-    limits = {LIMITS[name]: bound for name, bound in slot.declaration.bounds.items() if name in LIMITS}
+    bounds, largest = slot.declaration.bounds, slot.declaration.largest
+    limits = {LIMITS[name]: bound for name, bound in bounds.items() if name in LIMITS}
+    limits = ({} if {"at_least", "above"} & bounds.keys() else {"minimum": -largest}) | limits
+    limits = ({} if {"at_most", "below"} & bounds.keys() else {"maximum": largest}) | limits
     plain: list[dict[str, Any]] = [{"type": "number", **limits}, {"$ref": "#/$defs/number_with_unit"}]
     definitions["number_with_unit"] = {"description": 'Such as "15 USD/kg"', "type": "string", "pattern": NUMBER_WITH_UNIT}
     if kind == "path":
