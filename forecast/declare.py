@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, get_args, get_origin
 
 import numpy as np
@@ -150,7 +150,7 @@ class Declaration:
     axis: str = ""
     bounds: dict[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """Size that the number must not exceed, whatever its sign."""
         told = [abs(self.bounds[name]) for name in ("at_most", "below") if name in self.bounds]

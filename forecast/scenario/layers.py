@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from forecast.errors import ScenarioError
@@ -75,6 +76,7 @@ def first_there(name: str, folders: Iterable[Path]) -> Path | None:
     return next((folder / name for folder in folders if os.path.isfile(folder / name)), None)
 
 
+@cache
 def real(file: Path) -> Path:
     """The file with all links followed, as far as they lead: links in a circle stay (``Path.resolve`` fails on them)."""
     return Path(os.path.realpath(file))
@@ -99,6 +101,7 @@ def find(name: str | Path) -> Path:
 
 def gather(path: str | Path, overrides: Sequence[str] = ()) -> Stack:
     """Read a scenario, all its bases below it and the overrides on top. Raises ScenarioError if a file is unreadable."""
+    real.cache_clear()  # links may lead elsewhere by now
     file = find(path).absolute()
     stack = Stack(file.stem)
     visit = _Visit(stack, file)

@@ -68,8 +68,9 @@ def number(node: Node, declaration: Declaration) -> float:
 def check_bounds(node: Node, value: float, declaration: Declaration) -> None:
     """Raise LeafProblem if the value is out of bounds, or of a size that makes no sense in its unit."""
     unit, bounds = declaration.unit, declaration.bounds
-    if not all(BOUNDS[name][1](value, bound) for name, bound in bounds.items() if name in BOUNDS):
-        raise LeafProblem(node, f"{with_unit(value, unit)}; must be {allowed(bounds)}")
+    for name, bound in bounds.items():
+        if name in BOUNDS and not BOUNDS[name][1](value, bound):
+            raise LeafProblem(node, f"{with_unit(value, unit)}; must be {allowed(bounds)}")
     if abs(value) > declaration.largest:
         raise LeafProblem(node, f"{with_unit(value, unit)}; must not be larger than {with_unit(declaration.largest, unit)}")
     if 0 < abs(value) < SMALLEST:
