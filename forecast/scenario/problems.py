@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from forecast.errors import ScenarioError
 from forecast.scenario.layers import SET
-from forecast.scenario.reading import Place, short
+from forecast.scenario.reading import MOST_PROBLEMS, Place, short
 
-MOST = 200
 LAST = Place("\uffff")
 """Sorts behind all files."""
 LONGEST_KEY = 200
@@ -23,8 +22,8 @@ class Problems:
     def add(self, place: Place, where: str, problem: str) -> None:
         """Note a problem; raise ScenarioError at once when there are too many for anybody to read."""
         self.found.append((place, f"{place} {short(where, LONGEST_KEY)}: {problem}" if where else f"{place} {problem}"))
-        if len(self.found) >= MOST:
-            self.found.append((LAST, f"{place.file}: more than {MOST} problems; the first are shown"))
+        if len(self.found) >= MOST_PROBLEMS:
+            self.found.append((LAST, f"{place.file}: more than {MOST_PROBLEMS} problems; the first are shown"))
             self.raise_any()
 
     def raise_any(self) -> None:

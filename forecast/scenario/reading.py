@@ -18,6 +18,7 @@ from forecast.errors import ScenarioError
 LARGEST_FILE = 2_000_000
 MOST_VALUES = 40_000
 DEEPEST = 12
+MOST_PROBLEMS = 200
 MOST_KEPT = 64
 LONGEST_SHOWN = 60
 LONGEST_INTEGER = 30
@@ -208,7 +209,8 @@ def _document(events: Iterator[Any], place: Any, problems: list[str]) -> Node:
         else:
             root.append(node)
     if problems:
-        raise ScenarioError(problems)
+        more = [f"{place(0)}: more than {MOST_PROBLEMS} problems; the first are shown"] if len(problems) > MOST_PROBLEMS else []
+        raise ScenarioError([*problems[:MOST_PROBLEMS], *more])
     return Node(root[0].value, root[0].place, values) if root else Node(None, place(1))
 
 

@@ -37,7 +37,7 @@ PROCESSES = 2
 SHARE_SIMULATED = 0.3
 PLACE = re.compile(r"[^ ]+\.ya?ml(:\d+|:) ")
 JARGON = re.compile(r"Traceback|\wError\b|Input should|pydantic|NoneType|<unicode|<class|object at 0x|https?://|while (parsing|scanning)")
-LONGEST_PROBLEM = 700
+LONGEST_PROBLEM, MOST_PROBLEMS = 700, 201
 ROOT = Path(__file__).parents[2]
 
 
@@ -66,6 +66,8 @@ class Verdict(NamedTuple):
             return f"{self.number} {self.kind}: {self.outcome}: {self.told}"
         if self.results not in ("", "finite"):
             return f"{self.number} {self.kind}: accepted, but {self.results}"
+        if len(self.told) > MOST_PROBLEMS:
+            return f"{self.number} {self.kind}: {len(self.told)} problems"
         bad = [told for told in self.told if not PLACE.match(told) or JARGON.search(told) or len(told) > LONGEST_PROBLEM]
         return f"{self.number} {self.kind}: {bad[0]}" if bad else ""
 

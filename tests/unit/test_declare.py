@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from forecast import declare
-from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Triangular, Uniform, parameter, path, slots, table
+from forecast.declare import Block, Declaration, Lognormal, Normal, Path, Quantity, Triangular, Uniform, parameter, path, slots, table
 
 PRIORS = {
     "normal": (Normal(3, 2), stats.norm(3, 2)),
@@ -68,6 +68,14 @@ def test_a_block_tells_what_was_declared():
     )
     assert (wind.kind, wind.default.values, wind.default.source) == ("path", (5.0,), "assumption: steady")
     assert (tails.kind, tails.declaration.axis, tails.declaration.bounds) == ("table", "colours", {"at_least": 0, "fill": 0.0})
+
+
+def test_the_size_of_a_number_is_limited_by_its_unit_unless_its_bounds_allow_more():
+    def largest(unit, **bounds):
+        return Declaration("quantity", unit, "a number", bounds=bounds).largest
+
+    assert [largest("USD/kWh"), largest("1"), largest("month", at_least=1)] == [1e9, 1e3, 1200]
+    assert [largest("1", at_most=1e6), largest("1", at_most=1), largest("year", below=3000)] == [1e6, 1e3, 3000]
 
 
 def test_a_block_is_frozen_and_knows_no_other_fields():

@@ -108,6 +108,13 @@ def test_draws_stay_within_the_bounds(tmp_path):
     assert (drawn.recycling.collection.min(), drawn.recycling.collection.max()) == (0, 1)
 
 
+def test_draws_are_no_larger_than_the_unit_allows(tmp_path):
+    world = small(tmp_path)
+    wild = world.lithium.model_copy(update={"ceiling": Quantity(9e8, Lognormal(9e8, 3)), "noise": Quantity(0.1, Normal(0.1, 900))})
+    drawn = draw(world.model_copy(update={"lithium": wild}), 1, np.arange(200)).lithium
+    assert (drawn.ceiling.max(), drawn.noise.max()) == (1e9, 1e3)
+
+
 def test_draws_have_the_quantiles_of_their_prior(tmp_path):
     drawn = draw(small(tmp_path, lithium={"ceiling": {"lognormal": [80000, 0.5]}}), 3, np.arange(4000)).lithium.ceiling
     believed = Lognormal(80000, 0.5).quantile(np.array([0.05, 0.5, 0.95]))
