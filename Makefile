@@ -30,8 +30,7 @@ say = @printf '%-11s %s\n' '$(1)' '$(2)'
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help forecast scenarios compare test faults attack check bench cf-check docs reference behaviour calibrate calibration-check hindcast \
-        track-record \
-        baseline-numbers lock clean FORCE
+        track-record baseline-numbers lock clean FORCE
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
