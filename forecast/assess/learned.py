@@ -43,11 +43,23 @@ def diagnostics(found: Calibration) -> xr.Dataset:
     told = (found.before, found.after)
     return xr.Dataset(
         {
-            "kept": ("parameter", found.scores.std(axis=0)),
-            "shift": ("parameter", found.scores.mean(axis=0)),
-            "surprise": (("stage", "draw", "datum"), np.stack([each.values for each in told]).astype(np.float32)),
-            "size": (("stage", "datum"), np.stack([each.unit.mean(axis=0) for each in told])),
-            "noise": (("stage", "datum"), np.stack([each.noise for each in told])),
+            "kept": ("parameter", found.scores.std(axis=0), {"long_name": "Spread over that of the prior, where that is standard normal"}),
+            "shift": ("parameter", found.scores.mean(axis=0), {"long_name": "Mean in standard deviations of the prior"}),
+            "surprise": (
+                ("stage", "draw", "datum"),
+                np.stack([each.values for each in told]).astype(np.float32),
+                {"long_name": "What the replays left unexplained"},
+            ),
+            "size": (
+                ("stage", "datum"),
+                np.stack([each.unit.mean(axis=0) for each in told]),
+                {"long_name": "Standard deviation of surprises where the spread of their kind is one"},
+            ),
+            "noise": (
+                ("stage", "datum"),
+                np.stack([each.noise for each in told]),
+                {"long_name": "Standard deviation of surprises by luck and errors of measurement alone"},
+            ),
         },
         {"parameter": names, "stage": np.array(["prior", "posterior"], object), "datum": np.array(found.after.names, object)},
     )
@@ -83,7 +95,8 @@ def learn_file(
             engine=processes(workers), memory=memory, progress=progress,
         )  # fmt: skip
         title = f"Posterior of {scenario.name} on data to {until}"
-        attrs = {"title": title, "scenario": scenario.name, "until": until, "seed": seed, "steps": steps}
+        history = f"forecast calibrate {scenario.name} --until {until} --members {members} --seed {seed}"
+        attrs = {"title": title, "history": history, "scenario": scenario.name, "until": until, "seed": seed, "steps": steps}
         return write(posterior_of(found, attrs), file)
 
 

@@ -25,6 +25,8 @@ LABELS = "_name"
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RuntimeError, MemoryError)
 MOST_DEFLATED = 1100
 """Bytes that one byte of a file can hold at most: deflate packs 1032."""
+WORTH_PACKING = 4096
+"""Bytes; what is smaller takes more room packed, for the index of its chunks."""
 REALIZATIONS_AT_ONCE = 50
 FIRST_COLUMNS = ("variable", "units")
 
@@ -75,9 +77,11 @@ def _encoding(dataset: xr.Dataset, name: str) -> dict[str, Any]:
     if name in bounds or _is_clock(variable):
         first = dataset[variable.dims[0]].values[0].year
         return {"units": f"days since {first}-01-01", "calendar": "360_day", "dtype": "float64", "_FillValue": None}
-    if variable.dtype.kind in "OTU" or not variable.ndim:
+    if variable.dtype.kind in "OTU":
         return {}
     nothing = {"_FillValue": None} if name in dataset.coords or variable.dtype.kind != "f" else {}
+    if variable.nbytes < WORTH_PACKING:
+        return nothing
     return {"zlib": True, "complevel": 1, "shuffle": True, **nothing}
 
 

@@ -112,6 +112,8 @@ def test_the_file_holds_draws_and_what_the_data_said(file):
     posterior = read(file)
     assert (posterior.size, posterior.attrs["until"], posterior.attrs["seed"], posterior.attrs["scenario"]) == (20, 2018, 1, "mine")
     assert "2018" in posterior.attrs["title"]
+    assert posterior.attrs["history"] == "forecast calibrate mine --until 2018 --members 20 --seed 1"
+    assert all(variable.attrs["long_name"] for variable in posterior.extra.data_vars.values())
     found = calibrate(scenario().world, 2018, members=20, steps=1, engine=Serial())
     assert set(posterior.draws) == set(found.given)
     for name, values in found.given.items():
