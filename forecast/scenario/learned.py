@@ -7,6 +7,7 @@ from pathlib import Path
 from forecast.ensemble.store import SUMMARY
 from forecast.scenario.layers import Layer, Stack, first_there, leads_away, lies_in, nearest
 from forecast.scenario.problems import Problems
+from forecast.scenario.reading import shown
 
 FIELD = "prior"
 SUFFIX = ".nc"
@@ -22,7 +23,7 @@ def posterior_file(stack: Stack, problems: Problems) -> Path | None:
         return None
     found = first_there(node.value, layer.folders)
     if problem := _problem(node.value, layer, found):
-        problems.add(node.place, FIELD, f"{node.value!r}; {problem}")
+        problems.add(node.place, FIELD, f"{shown(node)}; {problem}")
     return found
 
 

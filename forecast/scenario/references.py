@@ -14,6 +14,7 @@ from forecast.model.market import COLUMNS, COST_PARTS, MONTHS
 from forecast.model.world import World
 from forecast.scenario.building import Builder
 from forecast.scenario.layers import nearest
+from forecast.scenario.reading import short
 
 EARLIEST, LATEST = 2015, 2100
 HISTORY_FROM = 2015
@@ -72,7 +73,7 @@ def _events(world: World) -> Iterator[tuple[str, str]]:
         for kind in kinds:
             for mentioned in getattr(event, kind, ()):
                 if mentioned not in getattr(world, kind):
-                    yield f"policy.{name}.{kind}", f"{mentioned!r}; unknown name of {kind}{nearest(mentioned, getattr(world, kind))}"
+                    yield f"policy.{name}.{kind}", f"{short(mentioned)!r}; unknown name of {kind}{nearest(mentioned, getattr(world, kind))}"
         start, end = getattr(event, "start", None), getattr(event, "end", None)
         if start and end and end.value <= start.value:
             yield f"policy.{name}.end", f"{end.value:g}; must be after start ({start.value:g})"
@@ -82,7 +83,7 @@ def _makers(world: World) -> Iterator[tuple[str, str]]:
     for name, maker in world.manufacturers.items():
         region = getattr(maker, "region", None)
         if region is not None and region not in world.regions:
-            yield f"manufacturers.{name}.region", f"{region!r}; unknown name of regions{nearest(region, world.regions)}"
+            yield f"manufacturers.{name}.region", f"{short(region)!r}; unknown name of regions{nearest(region, world.regions)}"
         for chemistry in maker.programmes:
             if chemistry not in world.programmes:
                 yield f"manufacturers.{name}.programmes.{chemistry}", "has no block in programmes; must have one to be developed"
@@ -124,7 +125,7 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
         ):
             said = getattr(series, field, "")
             if kind == kinds and said not in names:
-                yield f"{where}.{field}", f"{said!r}; must be a name of the scenario's{nearest(said, names)}"
+                yield f"{where}.{field}", f"{short(said)!r}; must be a name of the scenario's{nearest(said, names)}"
         if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
             yield f"{where}.kind", f"{kind}; there must be one series of this kind"
         if hasattr(series, "values"):
@@ -141,9 +142,9 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
         yield "unexplained.segments", "empty; must name the segments whose shares are on record"
     for said in world.unexplained.segments:
         if said not in world.segments:
-            yield "unexplained.segments", f"{said!r}; unknown name of segments{nearest(said, world.segments)}"
+            yield "unexplained.segments", f"{short(said)!r}; unknown name of segments{nearest(said, world.segments)}"
     if world.unexplained.reference and world.unexplained.reference not in world.chemistries:
         yield (
             "unexplained.reference",
-            f"{world.unexplained.reference!r}; unknown name of chemistries{nearest(world.unexplained.reference, world.chemistries)}",
+            f"{short(world.unexplained.reference)!r}; unknown name of chemistries{nearest(world.unexplained.reference, world.chemistries)}",
         )

@@ -1,10 +1,12 @@
 """Whatever stands in a scenario file or after --set: it is refused in plain words, or it runs. ``make attack`` does the same at length."""
 
+import difflib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from fake_world import WITHOUT_PRIVILEGES
@@ -212,6 +214,18 @@ def test_a_world_whose_results_would_fill_the_memory_is_refused(folder):
     (folder / "wrong.yaml").write_text(as_text(tree), encoding="utf-8")
     told = problems(folder / "wrong.yaml")[0]
     assert re.search(r"manufacturers: 903 blocks, with all others [\d,]+ numbers to record; must be at most 100,000,000", told)
+
+
+def test_thousands_of_misspelt_names_are_not_compared_with_thousands(folder):
+    mine = "{country: A, resource: brine, status: resource, source: a"
+    mine += ", capacity: 0, potential: 1, cash_cost: 1, capital_cost: 1, lead_time: 1}"
+    mines = "".join(f"  some_rather_long_name_{n}: {mine}\n" for n in range(990))
+    wrong = ", ".join(f"some_rahter_long_nam_{n}" for n in range(990))
+    event = f"policy: {{p: {{kind: mine_outage, start: 2020, source: a, mines: [{wrong}]}}}}"
+    (folder / "wrong.yaml").write_text(f"why: a test\nbase: steered\nmines:\n{mines}{event}\n", encoding="utf-8")
+    with mock.patch.object(difflib.SequenceMatcher, "ratio") as compared:
+        assert "unknown name of mines; allowed are quarry, salar" in problems(folder / "wrong.yaml")[0]
+    assert not compared.called
 
 
 # Odd files and names

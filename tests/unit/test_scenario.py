@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from forecast.declare import Prior, Quantity
 from forecast.errors import ScenarioError
 from forecast.scenario import dump, find, layers, load, names, reference_rows, schema, shipped_folder, source_rows
-from forecast.scenario.reading import read_text
+from forecast.scenario.reading import read_text, short
 from tests.posteriors import NUMBERS, posterior_file
 from tests.small_world import SMALL_WORLD, small_world_file, small_world_yaml
 
@@ -416,8 +416,8 @@ def test_a_resolved_scenario_names_the_bare_file_of_its_posterior(learned):
 )
 def test_what_a_prior_must_not_name(learned, tmp_path_factory, text, told):
     (learned / "link.nc").symlink_to(posterior_file(tmp_path_factory.mktemp("out"), load(learned / "small.yaml").world))
-    assert only_problem(differing(learned, f"prior: '{text}'")).startswith(f"mine.yaml:3 prior: {text!r}; {told}")
-    assert only_problem(differing(learned, ""), [f"prior='{text}'"]).startswith(f"--set prior: {text!r}; {told}")
+    assert only_problem(differing(learned, f"prior: '{text}'")).startswith(f"mine.yaml:3 prior: {short(text)!r}; {told}")
+    assert only_problem(differing(learned, ""), [f"prior='{text}'"]).startswith(f"--set prior: {short(text)!r}; {told}")
 
 
 def test_a_prior_that_is_no_text_is_refused(learned):
