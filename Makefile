@@ -10,12 +10,14 @@ TESTS        ?= tests
 MEMBERS      ?= 400
 TRIALS       ?= 40
 ATTACKS      ?= 10000
+BUYERS       ?=
 
 PYTHON    := $(VENV)/bin/python
 PIP       := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 FORECAST  := $(VENV)/bin/forecast
 PACKAGE   := $(VENV)/package.stamp
 TOOLS     := $(VENV)/test.stamp
+DASK      := $(VENV)/cluster.stamp
 SETTINGS  := $(OUTPUTS)/.settings
 SCENARIOS := $(sort $(basename $(notdir $(wildcard scenarios/*.yaml))))
 OTHERS    := $(filter-out baseline,$(SCENARIOS))
@@ -29,8 +31,8 @@ say = @printf '%-11s %s\n' '$(1)' '$(2)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help forecast scenarios compare test faults attack check bench cf-check docs reference behaviour calibrate calibration-check hindcast \
-        track-record baseline-numbers lock clean FORCE
+.PHONY: help forecast scenarios compare test faults attack check bench cluster-demo cf-check docs reference behaviour calibrate \
+        calibration-check hindcast track-record baseline-numbers lock clean FORCE
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -65,6 +67,10 @@ check: $(TOOLS) ## ruff, mypy and the house rules
 
 bench: $(TOOLS) ## measure the speed of the engine and the command line
 	@$(PYTHON) tests/bench.py
+
+cluster-demo: REALIZATIONS := 500
+cluster-demo: $(DASK) ## run 500 realizations on a small dask cluster, kill a worker, compare the bytes (minutes; BUYERS=1000 is quick)
+	@$(PYTHON) tests/cluster_demo.py --realizations $(REALIZATIONS) $(if $(BUYERS),--buyers $(BUYERS))
 
 cf-check: $(TOOLS) $(OUTPUTS)/baseline ## check the results against CF-1.11 with an independent checker
 	@mkdir -p $(OUTPUTS)/exported
@@ -105,15 +111,15 @@ baseline-numbers: $(TOOLS) ## store new numbers for the regression tests; say wh
 
 lock: $(PYTHON) ## find and lock the newest versions of all packages
 	@$(PIP) 'uv>=0.9,<1'
-	@$(foreach part,run test docs,$(LOCK_$(part)) --output-file requirements/$(part).txt &&) true
-	$(call say,locked,requirements/run.txt requirements/test.txt requirements/docs.txt)
+	@$(foreach part,run cluster test docs,$(LOCK_$(part)) --output-file requirements/$(part).txt &&) true
+	$(call say,locked,requirements: run.txt cluster.txt test.txt docs.txt)
 
 clean: ## remove outputs, caches and built pages; .venv stays
 	@find $(OUTPUTS) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	@rm -rf build dist *.egg-info docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find forecast tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One environment, in steps: the locked packages, the package itself, the tools for tests, the tools for pages.
+# One environment, in steps: the locked packages, the package itself, what a cluster needs, the tools for tests, those for pages.
 
 $(PYTHON):
 	$(call say,environment,$(VENV))
@@ -129,6 +135,11 @@ $(PACKAGE): setup.cfg pyproject.toml $(VENV)/run.stamp
 	@PYTHONWARNINGS=ignore $(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 
+$(DASK): requirements/cluster.txt $(PACKAGE)
+	$(call say,install,$<)
+	@$(PIP) --require-hashes -r $<
+	@touch $@
+
 $(TOOLS): requirements/test.txt $(PACKAGE)
 	$(call say,install,$<)
 	@$(PIP) --require-hashes -r $<
@@ -142,8 +153,9 @@ $(VENV)/docs.stamp: requirements/docs.txt $(TOOLS)
 LOCK      := UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv --quiet --no-config pip compile setup.cfg --upgrade --universal --python-version 3.11 \
              --fork-strategy fewest --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 LOCK_run  := $(LOCK) --extra build
-LOCK_test := $(LOCK) --extra build --extra test --extra lint --constraint requirements/run.txt
-LOCK_docs := $(LOCK) --extra build --extra test --extra lint --extra docs --constraint requirements/test.txt
+LOCK_cluster := $(LOCK) --extra build --extra cluster --constraint requirements/run.txt
+LOCK_test := $(LOCK) --extra build --extra cluster --extra test --extra lint --constraint requirements/cluster.txt
+LOCK_docs := $(LOCK) --extra build --extra cluster --extra test --extra lint --extra docs --constraint requirements/test.txt
 
 # A run depends on the engine, the data, its own scenario file, the files that this one is based on, and the settings.
 

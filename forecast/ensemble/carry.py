@@ -141,9 +141,11 @@ class Stage:
         try:
             self._clear()
             files, root = self._files()
-            files.makedirs(root, exist_ok=True)
+            files.mkdir(root, create_parents=False)  # a bucket whose name has a slip is not made
         except (ImportError, ValueError, OSError) as error:
-            raise ForecastError(f"{self.url}: cannot be used as a stage: {error}") from error
+            raise ForecastError(
+                f"{self.url}: cannot be used as a stage: {error or type(error).__name__}; what is above must exist"
+            ) from error
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ are sealed here in all three cases.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import pickle
@@ -23,7 +24,7 @@ import threading
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -254,11 +255,28 @@ def _connected(scheduler: str) -> Any:
     for name in ("distributed.client", "asyncio"):  # they tell of every worker that dies, with tracebacks
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        with ThreadPoolExecutor(1) as apart:  # this thread may have a loop of its own, as in a notebook
+            apart.submit(asyncio.run, _reached(scheduler)).result()
         return Client(scheduler, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         raise ForecastError(
-            f"{scheduler}: no dask scheduler answers: {error}. Start one with `dask scheduler`, and name the address that it prints"
+            f"{scheduler}: no dask scheduler answers: {str(error) or 'what is there is none'}. "
+            "Start one with `dask scheduler`, and name the address that it prints"
         ) from error
+
+
+async def _reached(scheduler: str) -> None:
+    """Shake hands once: a client of dask would wait for ever for a server of another kind."""
+    import dask
+    from dask.utils import parse_timedelta
+    from distributed import Security
+    from distributed.comm import connect
+
+    limit = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
+    access = Security().get_connection_args("client")
+    # Dask's own limit has the better message, where it holds.
+    comm = await asyncio.wait_for(connect(scheduler, timeout=limit, **access), limit + LOOK)
+    await comm.close()
 
 
 def _deadly(block: int) -> ForecastError:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
@@ -39,8 +40,8 @@ def fingerprint(file: Path) -> dict[str, Any]:
 
 
 def write_bytes(file: Path, content: bytes | memoryview) -> None:
-    """Write a file so that it is there whole or not at all, even if the power fails."""
-    unfinished = file.with_name(f"{file.name}.partial")
+    """Write a file so that it is there whole or not at all, even if the power fails or another computer writes it too."""
+    unfinished = file.with_name(f"{file.name}.{uuid.uuid4().hex}.partial")
     try:
         with unfinished.open("wb") as stream:
             stream.write(content)
