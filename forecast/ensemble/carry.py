@@ -143,9 +143,7 @@ class Stage:
             files, root = self._files()
             files.mkdir(root, create_parents=False)  # a bucket whose name has a slip is not made
         except (ImportError, ValueError, OSError) as error:
-            raise ForecastError(
-                f"{self.url}: cannot be used as a stage: {error or type(error).__name__}; what is above must exist"
-            ) from error
+            raise ForecastError(f"{self.url}: cannot be used as a stage, which goes into a place that exists: {error}") from error
         try:
             yield
         finally:

@@ -119,7 +119,10 @@ class Cluster:
 
     def _ask(self, question: Any, *given: Any) -> dict[str, Any]:
         """What every worker answers, or the exception it raised; those that are gone meanwhile are left out."""
-        answers = self.client.run(question, *given, on_error="return")
+        try:
+            answers = self.client.run(question, *given, on_error="return")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._lost() from error
         return {worker: answer for worker, answer in sorted(answers.items()) if not _is_gone(answer)}
 
     @contextmanager
@@ -177,7 +180,7 @@ class Cluster:
                     seen = self._look_for_workers(seen)
                 except CancelledError as error:
                     raise self._lost() from error
-                except ImportError as error:
+                except (ImportError, AttributeError) as error:
                     raise _late(f"cannot load battery-forecast ({error})") from error
                 else:
                     breaks, seen = 0, time.monotonic()
