@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -25,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
-    """How often something is broken: the first number, or the second if ``--thorough``."""
+def often(request: pytest.FixtureRequest) -> Callable[[Any, Any], Any]:
+    """What a test should try: the first of two, or the second, which is more, if ``--thorough``."""
     thorough = request.config.getoption("--thorough")
     return lambda short, long: long if thorough else short

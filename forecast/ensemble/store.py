@@ -217,7 +217,7 @@ def open_results(folder: str | Path) -> xr.Dataset:
         raise StoreError(problem)
     try:
         return open_arrays(folder, content["files"], content["failed"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise StoreError(f"{folder / ARRAYS}: not results of this program: {error}") from error
 
 

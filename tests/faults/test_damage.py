@@ -93,11 +93,10 @@ def test_every_mutant_is_found_and_none_is_read_as_something_else(results, often
         else:
             file.write_bytes(mutant)
         assert len(store.verify(results)) == (file.name != manifest.SIDECAR or kind != "deleted"), (number, file, kind)
-        try:
-            now, told = everything(results)
-            assert (now, told.identical(summary)) == (values, True), (number, file, kind)
-        except StoreError:
-            pass
+        if number % often(4, 1) == 0:
+            with suppress(StoreError):
+                now, told = everything(results)
+                assert (now, told.identical(summary)) == (values, True), (number, file, kind)
         file.write_bytes(sound)
     assert store.verify(results) == []
 

@@ -51,7 +51,7 @@ def expected(tmp_path_factory):
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 def test_no_failing_write_costs_a_result(tmp_path, expected, error, often):
     manifest, calls = expected
-    numbers = often([*range(1, calls, calls // 9), calls - 1], [*range(1, CERTAIN), *range(CERTAIN, calls + 1, 7)])
+    numbers = often([*range(1, calls, calls // 5), calls - 1], [*range(1, CERTAIN), *range(CERTAIN, calls + 1, 7)])
     done(tmp_path / "earlier", fake_world.plan(4, 2, seed=2), finish=None)
     for number in numbers:
         folder = tmp_path / str(number) / "run"
