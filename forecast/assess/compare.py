@@ -6,14 +6,14 @@ the scenarios alone (common random numbers; Law 2015, section 11.2). Sign: the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import xarray as xr
 
 from forecast.assess.milestones import milestone_years
 from forecast.errors import StoreError
-from forecast.report.views import WORLD, by_year, world_shares
+from forecast.report.views import WORLD, by_year, in_blocks, quantiles, world_shares
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 PAIRS = 2000
@@ -46,7 +46,7 @@ def measures(results: xr.Dataset) -> xr.Dataset:
     """What is compared, by realization and year."""
     found = {"share_of_sales": world_shares(results)}
     for name in ("lithium_price", "cell_price"):
-        found[name] = by_year(results[name].load())
+        found[name] = in_blocks(results[name], by_year)
     return xr.Dataset(found)
 
 
@@ -77,23 +77,37 @@ def standard_error(a: xr.DataArray, b: xr.DataArray, difference: xr.DataArray, u
     return (of_a + of_b) ** 0.5
 
 
-def measure_differences(a: xr.DataArray, b: xr.DataArray, places: tuple[np.ndarray, np.ndarray], unpaired: bool) -> dict:
-    """Median of each, quantiles, mean and standard error of A - B, and the probability that A is above B."""
+def measure_differences(a: xr.DataArray, b: xr.DataArray, places: tuple[np.ndarray, np.ndarray], unpaired: bool) -> xr.Dataset:
+    """Median of each, quantiles, mean and standard error of A - B, and the probability that A is above B; year by year."""
     name, (unit, meaning) = str(a.name), MEASURES[str(a.name)]
     a, b = xr.align(a, b, join="inner", exclude="realization")
+    about = {
+        "a": (unit, f"A: median {meaning}"),
+        "b": (unit, f"B: median {meaning}"),
+        "difference": (unit, f"A - B: {meaning}"),
+        "mean": (unit, f"Mean of A - B: {meaning}"),
+        "standard_error": (unit, f"Standard error of the mean of A - B: {meaning}"),
+        "above": ("1", f"Probability that A is above B: {meaning}"),
+    }
+    yearly = [differences(a.isel(year=[i]), b.isel(year=[i]), places, unpaired) for i in range(a.sizes["year"])]
+    found = xr.concat(yearly, "year").transpose("quantile", *a.dims[1:])
+    for key, (unit_here, long_name) in about.items():
+        found[key].attrs = {"units": unit_here, "long_name": long_name}
+    return found.rename({key: f"{name}_{key}" for key in about})
+
+
+def differences(a: xr.DataArray, b: xr.DataArray, places: tuple[np.ndarray, np.ndarray], unpaired: bool) -> xr.Dataset:
+    """The numbers of ``measure_differences``, of arrays small enough for several copies in double precision."""
     difference = take(a, places[0]) - take(b, places[1])
     found = {
-        "a": (a.median("realization"), unit, f"A: median {meaning}"),
-        "b": (b.median("realization"), unit, f"B: median {meaning}"),
-        "difference": (difference.quantile(list(QUANTILES), "realization"), unit, f"A - B: {meaning}"),
-        "mean": (difference.mean("realization"), unit, f"Mean of A - B: {meaning}"),
-        "standard_error": (standard_error(a, b, difference, unpaired), unit, f"Standard error of the mean of A - B: {meaning}"),
-        "above": ((difference > 0).mean("realization"), "1", f"Probability that A is above B: {meaning}"),
+        "a": a.median("realization"),
+        "b": b.median("realization"),
+        "difference": quantiles(difference, QUANTILES),
+        "mean": difference.mean("realization"),
+        "standard_error": standard_error(a, b, difference, unpaired),
+        "above": (difference > 0).mean("realization"),
     }
-    return {
-        f"{name}_{key}": array.astype("float32").assign_attrs(units=unit_here, long_name=long_name)
-        for key, (array, unit_here, long_name) in found.items()
-    }
+    return xr.Dataset(found).astype("float32")
 
 
 def milestone_shifts(a: xr.DataArray, b: xr.DataArray, places: tuple[np.ndarray, np.ndarray]) -> dict:
@@ -126,10 +140,10 @@ def compare(a: xr.Dataset, b: xr.Dataset, unpaired: bool = False) -> xr.Dataset:
     if not unpaired:
         check_pairs(a, b)
     places = pairing(a, b, unpaired)
-    found: dict[str, xr.DataArray] = {}
+    found: dict[Hashable, xr.DataArray] = {}
     first, second = measures(a), measures(b)
     for name in MEASURES:
-        found |= measure_differences(first[name], second[name], places, unpaired)
+        found |= measure_differences(first[name], second[name], places, unpaired).data_vars
     first, second = (milestone_years(results).sel(region=WORLD, drop=True) for results in (a, b))
     for name in SHIFTS:
         if name in first and name in second:

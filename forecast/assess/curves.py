@@ -10,6 +10,7 @@ Only what rises from nothing, stays and passes its midpoint is an S-curve; the r
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import xarray as xr
@@ -22,7 +23,7 @@ ADOPTED = 0.01
 LAUNCHED = 0.001
 FALLEN = 0.7
 GOOD_FIT = 0.9
-BATCH = 8192
+BATCH = 512
 STEPS = 60
 LOGISTIC_LOW, LOGISTIC_HIGH = np.array([0.005, 1990.0, np.log(0.1)]), np.array([1.0, 2150.0, np.log(30.0)])
 BASS_LOW, BASS_HIGH = np.log([1e-7, 1e-3, 0.005]), np.log([1.0, 5.0, 1.0])
@@ -146,7 +147,8 @@ def fit(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
     kind = outline(share)
     found = {name: np.full(len(share), np.nan, np.float32) for name in PARAMETERS}
     rising = np.flatnonzero(kind == 0)
-    for first in range(0, len(rising), BATCH):
+
+    def some(first: int) -> None:
         rows_here = rising[first : first + BATCH]
         series = share[rows_here].astype(float)
         shape = fit_logistic(series, year)
@@ -155,6 +157,9 @@ def fit(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
         kind[rows_here] = np.select([unfinished, poor], [KINDS.index("unfinished"), KINDS.index("poor_fit")], 0)
         for name, values in (shape | fit_bass(series, year, shape)).items():
             found[name][rows_here] = np.where(unfinished | poor, np.nan, values)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(some, range(0, len(rising), BATCH)))
     return {"kind": kind, **found}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from forecast.model.programmes import STAGES
+from forecast.report import views
 from forecast.report.views import ALL, WORLD, all_deliveries, by_year, in_blocks, shares, world_deliveries
 
 THRESHOLDS = (0.01, 0.05, 0.10, 0.50)
@@ -63,7 +64,7 @@ def commercial_years(results: xr.Dataset) -> xr.DataArray:
 
 def cheaper(results: xr.Dataset) -> xr.DataArray:
     """Whether sodium-ion was on sale and cheaper than LFP in the year's mean (realization, year)."""
-    price = by_year(results["cell_price"].load())
+    price = in_blocks(results["cell_price"], by_year)
     sold = world_deliveries(results).sel(segment=ALL, chemistry=CHALLENGER, drop=True) > 0
     return sold & (price.sel(chemistry=CHALLENGER, drop=True) < price.sel(chemistry=INCUMBENT, drop=True))
 
@@ -95,7 +96,7 @@ def censored_quantiles(year: xr.DataArray, quantiles: tuple[float, ...] = QUANTI
     Inverse of the empirical distribution function (Hyndman and Fan 1996, definition 1), so nothing is interpolated
     between a year and "never".
     """
-    found = year.astype("float64").fillna(NEVER).quantile(list(quantiles), "realization", method="inverted_cdf")
+    found = views.quantiles(year.fillna(NEVER), quantiles, "inverted_cdf")
     return found.where(found < NEVER).astype("float32")
 
 

@@ -11,10 +11,10 @@ import xarray as xr
 from forecast.assess.curves import fit_curves
 from forecast.assess.milestones import milestones
 from forecast.model.market import COLUMNS, DERIVED, Column
+from forecast.report import views
 from forecast.report.views import ALL, WORLD, by_year, in_blocks, shares, with_total, years
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-LARGEST = 200e6
 AS_RECORDED = (
     "cell_price", "mean_cell_price", "lithium_price", "lithium_supply", "lithium_demand", "lithium_inventory", "lithium_recycled",
     "offer_price", "cost_of", "experience", "specific_energy", "application_alignment", "supply_chain_readiness",
@@ -29,12 +29,8 @@ def declared(name: str) -> Column:
 
 
 def quantiles(array: xr.DataArray) -> xr.DataArray:
-    """Quantiles over realizations, float32; an array too large to sort at once is taken apart by its last dimension."""
-    if array.size * 8 > LARGEST and array.ndim > 2:
-        dim = array.dims[-1]
-        parts = [quantiles(array.isel({dim: i})) for i in range(array.sizes[dim])]
-        return xr.concat(parts, array[dim]).transpose("quantile", *array.dims[1:])
-    return array.load().quantile(list(QUANTILES), "realization", skipna=False).astype("float32")
+    """Quantiles over realizations, float32."""
+    return views.quantiles_of_stored(array, QUANTILES).astype("float32")
 
 
 def described(array: xr.DataArray, name: str, over: str = "") -> xr.DataArray:
@@ -48,21 +44,27 @@ def on_time(array: xr.DataArray, results: xr.Dataset) -> xr.DataArray:
     return array.drop_vars("year").rename(year="time").assign_coords(time=results["time"])
 
 
-def place(results: xr.Dataset, region: str) -> xr.DataArray:
-    """Yearly deliveries in a region or the world (realization, year, segment with ``all``, chemistry)."""
-    members = results["region"].values if region == WORLD else [region]
-    chosen = results["deliveries"].sel(region=members)
-    return in_blocks(chosen, lambda block: with_total(by_year(block.sum("region"), "sum"), "segment", ALL).astype("float32"))
+def places(results: xr.Dataset, regions: list[str]) -> xr.DataArray:
+    """Yearly deliveries in some regions or the world (realization, region, year, segment with ``all``, chemistry)."""
+    members = {region: results["region"].values if region == WORLD else [region] for region in regions}
+
+    def reduce(block: xr.DataArray) -> xr.DataArray:
+        parts = [with_total(by_year(block.sel(region=names).sum("region"), "sum"), "segment", ALL) for names in members.values()]
+        return xr.concat(parts, xr.DataArray(regions, dims="region", name="region").astype(object)).astype("float32")
+
+    return in_blocks(results["deliveries"], reduce)
 
 
 def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry."""
     regions = xr.DataArray([*results["region"].values, WORLD], dims="region", name="region").astype(object)
     found: dict[str, list[xr.DataArray]] = {"deliveries": [], "share_of_sales": []}
-    for region in regions.values:
-        whole = place(results, region)
-        found["deliveries"].append(quantiles(whole))
-        found["share_of_sales"].append(quantiles(shares(whole)))
+    one = places(results.isel(realization=slice(1)), [WORLD]).nbytes * results.sizes["realization"]
+    together = max(1, int(views.LARGEST // one))
+    for first in range(0, len(regions), together):
+        for whole in places(results, regions.values[first : first + together].tolist()).drop_vars("region").transpose("region", ...):
+            found["deliveries"].append(views.quantiles(whole, QUANTILES).astype("float32"))
+            found["share_of_sales"].append(views.quantiles(in_blocks(whole, shares), QUANTILES).astype("float32"))
     for name, parts in found.items():
         whole = xr.concat(parts, regions).transpose("quantile", "year", "segment", "region", "chemistry")
         yield on_time(described(whole, name), results).rename(name)
@@ -76,7 +78,7 @@ def recorded(results: xr.Dataset) -> Iterable[xr.DataArray]:
     for name, dim in SUMMED.items():
         if name in results:
             total = in_blocks(results[name], partial(xr.DataArray.sum, dim=dim))
-            yield described(quantiles(total), name, f", sum over {dim}s").rename(name)
+            yield described(views.quantiles(total, QUANTILES).astype("float32"), name, f", sum over {dim}s").rename(name)
 
 
 def without_realizations(found: xr.Dataset, prefix: str) -> xr.Dataset:

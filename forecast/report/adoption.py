@@ -22,14 +22,14 @@ from forecast.report.style import (
     swatches,
     today_line,
 )
-from forecast.report.views import ALL, CARS, deliveries_of, shares, world_deliveries, world_shares
+from forecast.report.views import ALL, CARS, deliveries_of, in_blocks, quantiles, shares, world_deliveries, world_shares
 
 VISIBLE = 0.02
 
 
 def shown(share: xr.DataArray) -> list[str]:
     """Chemistries that ever have more than 2 % in more than 5 % of realizations."""
-    peak = share.quantile(0.95, "realization", skipna=False).max([dim for dim in share.dims if dim not in ("realization", "chemistry")])
+    peak = quantiles(share, (0.95,)).isel(quantile=0).max([dim for dim in share.dims if dim not in ("realization", "chemistry")])
     return [name for name in share["chemistry"].values.tolist() if float(peak.sel(chemistry=name)) > VISIBLE]
 
 
@@ -134,7 +134,7 @@ def region_shares(results: xr.Dataset, chemistry: str = "lfp", observed: Mapping
 
     observed  {region: {year: share}}, the world as ``world``
     """
-    share = shares(deliveries_of(results, CARS)).sel(chemistry=chemistry)
+    share = in_blocks(deliveries_of(results, CARS), shares).sel(chemistry=chemistry)
     regions = share["region"].values.tolist()
     rows = -(-len(regions) // 3)
     figure = canvas(10.5, 2.7 * rows + 0.6, f"{label(chemistry)} share of car batteries by region", results)

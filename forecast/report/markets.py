@@ -26,7 +26,7 @@ from forecast.report.style import (
     styled,
     today_line,
 )
-from forecast.report.views import ALL, by_year, dates, world_deliveries, world_shares
+from forecast.report.views import ALL, by_year, dates, in_blocks, quantiles, world_deliveries, world_shares
 
 SINGLE = 3
 KEYS = 8
@@ -72,7 +72,7 @@ def on_sale(results: xr.Dataset) -> xr.DataArray:
 
 def draw_cell_prices(axes, results: xr.Dataset, observed: Series | None, today: float | None) -> None:
     """Median price and 50 % band of each chemistry from when it is on sale."""
-    price, sold = by_year(results["cell_price"].load()), on_sale(results)
+    price, sold = in_blocks(results["cell_price"], by_year), on_sale(results)
     axes.set_xlim(price["year"].values[0], price["year"].values[-1])
     ends = []
     for name in price["chemistry"].values.tolist():
@@ -101,8 +101,8 @@ def cell_price_paths(results: xr.Dataset, observed: Series | None = None, today:
 @styled
 def programme_entries(results: xr.Dataset, today: float | None = TODAY):
     """Probability that at least one maker's development programme is commercial, by year."""
-    stage = by_year(results["programme_stage"].load(), "max")
-    chance = ((stage >= COMMERCIAL).any("manufacturer")).mean("realization")
+    commercial = in_blocks(results["programme_stage"], lambda block: (by_year(block, "max") >= COMMERCIAL).any("manufacturer"))
+    chance = commercial.mean("realization")
     when = chance["year"].values
     figure = canvas(8, 4.2, "Probability that a chemistry is in commercial production anywhere", results, "")
     axes = figure.subplots()
@@ -125,7 +125,7 @@ def compared(results: xr.Dataset, variable: str, chemistry: str) -> xr.DataArray
     """The variable of one scenario by realization and year, prices of lithium in thousand USD/t."""
     if variable == "share_of_sales":
         return world_shares(results).sel(chemistry=chemistry)
-    yearly = by_year(results[variable].load())
+    yearly = in_blocks(results[variable], by_year)
     if "chemistry" in yearly.dims:
         yearly = yearly.sel(chemistry=chemistry)
     return yearly / THOUSAND if variable == "lithium_price" else yearly
@@ -142,7 +142,7 @@ def draw_scenarios(axes, arrays: Mapping[str, xr.DataArray]) -> list[tuple[float
     for i, (name, array) in enumerate(arrays.items()):
         when, ink = array["year"].values, scenario_ink(i)
         if len(arrays) <= SINGLE:
-            low, high = array.quantile([0.25, 0.75], "realization", skipna=False).values
+            low, high = quantiles(array, (0.25, 0.75)).values
             axes.fill_between(when, low, high, color=ink["color"], alpha=0.18, linewidth=0)
         middle = array.median("realization").values
         axes.plot(when, middle, label=name, **ink)

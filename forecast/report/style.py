@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from forecast.report.views import quantiles
+
 # Okabe and Ito (2008), told apart with any kind of colour vision; purple and dark red added between them in lightness.
 COLOURS = {
     "lead_acid": "#808080",
@@ -129,7 +131,7 @@ def panels(figure, rows: int, columns: int, titles: Iterable[str], sharey: bool 
 
 def bands(array: xr.DataArray) -> np.ndarray:
     """The 5, 25, 50, 75 and 95 % quantiles over realizations, (5, steps)."""
-    return array.quantile(list(LEVELS), "realization", skipna=False).values
+    return quantiles(array, LEVELS).values
 
 
 def fan(axes, when: np.ndarray, array: xr.DataArray, ink: str, wide: bool = True) -> float:

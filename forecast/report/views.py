@@ -6,13 +6,22 @@ integer coordinate, instead of ``time`` or ``month``. What is large is read a bl
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
+Method = Literal["linear", "inverted_cdf"]
+
 MONTHS = 12
 BLOCK = 100
+BLOCK_BYTES = 16e6
+SORTED_AT_ONCE = 1 << 19
+LARGEST = 400e6
+"""Bytes of an array that is held in memory whole."""
 WORLD = "world"
 ALL = "all"
 CARS = ("micro_cars", "mass_cars", "premium_cars")
@@ -47,15 +56,73 @@ def by_year(array: xr.DataArray, how: str = "mean") -> xr.DataArray:
     return array.assign_coords(year=calendar)
 
 
-def blocks(array: xr.DataArray, size: int = BLOCK) -> Iterator[xr.DataArray]:
-    """The array in memory, ``size`` realizations at a time."""
-    for first in range(0, array.sizes["realization"], size):
+def blocks(array: xr.DataArray) -> Iterator[xr.DataArray]:
+    """The array in memory, some hundreds of realizations at a time."""
+    count = array.sizes["realization"]
+    size = BLOCK * max(1, int(BLOCK_BYTES * count / max(array.nbytes, 1) / BLOCK))
+    for first in range(0, max(count, 1), size):
         yield array.isel(realization=slice(first, first + size)).load()
 
 
 def in_blocks(array: xr.DataArray, reduce: Callable[[xr.DataArray], xr.DataArray]) -> xr.DataArray:
-    """What ``reduce`` makes of each block of realizations, put together again."""
-    return xr.concat([reduce(block) for block in blocks(array)], "realization")
+    """What ``reduce`` makes of each block of realizations, put together again; realizations come first."""
+    parts = (reduce(block).transpose("realization", ...) for block in blocks(array))
+    first = next(parts)
+    whole = np.empty((array.sizes["realization"], *first.shape[1:]), first.dtype)
+    place = 0
+    for part in itertools.chain([first], parts):
+        whole[place : place + len(part)] = part.values
+        place += len(part)
+    coords = {name: coordinate for name, coordinate in first.coords.items() if "realization" not in coordinate.dims}
+    numbers = {"realization": array["realization"]} if "realization" in array.coords else {}
+    return xr.DataArray(whole, coords | numbers, first.dims, first.name, first.attrs)
+
+
+def quantiles(array: xr.DataArray, levels: Sequence[float], method: Method = "linear") -> xr.DataArray:
+    """Quantiles over realizations, to the last bit as ``array.quantile(levels, "realization", method=method, skipna=False)``.
+
+    method  linear or inverted_cdf
+
+    Values of one place lie far apart in memory, so some places at a time are copied together and sorted, in several threads.
+    """
+    whole = array.transpose("realization", ...)
+    count, shape = len(whole), whole.shape[1:]
+    flat = whole.values.reshape(count, -1)
+    found = np.empty((len(levels), flat.shape[1]))
+    width = max(1, SORTED_AT_ONCE // count)
+
+    def sort(first: int) -> None:
+        rows = flat[:, first : first + width].T.copy()
+        rows.sort(axis=-1)
+        found[:, first : first + width] = _read_off(rows, np.asarray(levels, float), method)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(sort, range(0, flat.shape[1], width)))
+    coords = {name: coordinate for name, coordinate in whole.coords.items() if "realization" not in coordinate.dims}
+    return xr.DataArray(found.reshape(-1, *shape), coords | {"quantile": list(levels)}, ("quantile", *whole.dims[1:]), array.name)
+
+
+def quantiles_of_stored(array: xr.DataArray, levels: Sequence[float]) -> xr.DataArray:
+    """The same of an array in a file, read in pieces if it is too large to be held whole."""
+    dim = max(array.dims, key=lambda name: (name != "realization") * array.sizes[name])
+    step = max(1, int(array.sizes[dim] * LARGEST / array.nbytes)) if array.nbytes > LARGEST else array.sizes[dim]
+    pieces = [array.isel({dim: slice(first, first + step)}) for first in range(0, array.sizes[dim], step)]
+    parts = (quantiles(in_blocks(piece, lambda block: block), levels) for piece in pieces)
+    return next(parts) if len(pieces) == 1 else xr.concat(parts, dim).transpose("quantile", ..., *array.dims[1:])
+
+
+def _read_off(rows: np.ndarray, levels: np.ndarray, method: Method) -> np.ndarray:
+    """Quantiles of sorted rows (places, realizations), nan where a row holds one: (levels, places)."""
+    count = rows.shape[1]
+    if method != "linear":
+        ranks = np.quantile(np.arange(count), levels, method=method).astype(int)
+        return np.where(np.isnan(rows[:, -1]), np.nan, rows[:, ranks].T)
+    rank = (count - 1) * levels
+    below = np.floor(rank).astype(int)
+    part = (rank - below)[:, None]
+    low, high = rows[:, below].T, rows[:, np.minimum(below + 1, count - 1)].T
+    step = high - low
+    return np.where(np.isnan(rows[:, -1]), np.nan, np.where(part < 0.5, low + step * part, high - step * (1 - part)))
 
 
 def with_total(array: xr.DataArray, dim: str, name: str) -> xr.DataArray:
@@ -82,7 +149,7 @@ def world_deliveries(results: xr.Dataset) -> xr.DataArray:
 
 def world_shares(results: xr.Dataset) -> xr.DataArray:
     """Share of the world's yearly deliveries by segment, with ``all``, and chemistry."""
-    return shares(world_deliveries(results))
+    return in_blocks(world_deliveries(results), shares)
 
 
 def deliveries_of(results: xr.Dataset, segments: Sequence[str]) -> xr.DataArray:

@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 from synthetic_results import results
 
-from forecast.assess import summary as summary_module
-from forecast.assess.summary import quantiles, rows, summarise
+from forecast.assess.compare import compare
+from forecast.assess.summary import rows, summarise
+from forecast.report import views
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,27 @@ def test_it_is_small_and_survives_a_file(summary, tmp_path):
         xr.testing.assert_allclose(again["share_of_sales"].drop_attrs(), summary["share_of_sales"].drop_attrs())
 
 
-def test_an_array_too_large_to_sort_at_once_gives_the_same_quantiles(made, monkeypatch):
-    whole = quantiles(made["cell_price"])
-    monkeypatch.setattr(summary_module, "LARGEST", 1000)
-    xr.testing.assert_equal(quantiles(made["cell_price"]), whole)
+@pytest.mark.parametrize("count", [1, 2, 5, 1000])
+@pytest.mark.parametrize("method", ["linear", "inverted_cdf"])
+def test_quantiles_are_those_of_numpy_to_the_last_bit(count, method):
+    values = np.random.default_rng(count).lognormal(size=(count, 3, 4)).astype("float32")
+    values[:, 1] = np.floor(values[:, 1])
+    values[count // 2, 2, 3] = np.nan
+    array = xr.DataArray(values, dims=("realization", "segment", "chemistry"))
+    levels = [0.05, 0.25, 0.5, 0.9]
+    expected = array.quantile(levels, "realization", method=method, skipna=False)
+    np.testing.assert_array_equal(views.quantiles(array, levels, method).values, expected.values.astype(float))
+
+
+def test_what_is_too_large_to_be_held_whole_gives_the_same_bytes(monkeypatch):
+    made, other = results(5), results(5, sodium_gain=0.1)
+    whole, compared = summarise(made), compare(made, other)
+    monkeypatch.setattr(views, "LARGEST", 50_000)
+    monkeypatch.setattr(views, "BLOCK", 2)
+    monkeypatch.setattr(views, "BLOCK_BYTES", 1)
+    for found, before in ((summarise(made), whole), (compare(made, other), compared)):
+        assert {name: array.values.tobytes() for name, array in found.items()} == {n: a.values.tobytes() for n, a in before.items()}
+        xr.testing.assert_identical(found, before)
 
 
 def test_rows_of_a_year(summary):
