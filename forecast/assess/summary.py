@@ -55,18 +55,21 @@ def places(results: xr.Dataset, regions: list[str]) -> xr.DataArray:
     return in_blocks(results["deliveries"], reduce)
 
 
+def quantiles_of_places(results: xr.Dataset, regions: list[str]) -> list[tuple[xr.DataArray, xr.DataArray]]:
+    """Quantiles of deliveries and of shares in each of some regions or the world; deliveries are read once."""
+    deliveries = places(results, regions).drop_vars("region").transpose("region", ...)
+    return [(views.quantiles(one, QUANTILES), views.quantiles(in_blocks(one, shares), QUANTILES)) for one in deliveries]
+
+
 def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry."""
     regions = xr.DataArray([*results["region"].values, WORLD], dims="region", name="region").astype(object)
-    found: dict[str, list[xr.DataArray]] = {"deliveries": [], "share_of_sales": []}
     one = places(results.isel(realization=slice(1)), [WORLD]).nbytes * results.sizes["realization"]
     together = max(1, int(views.LARGEST // one))
-    for first in range(0, len(regions), together):
-        for whole in places(results, regions.values[first : first + together].tolist()).drop_vars("region").transpose("region", ...):
-            found["deliveries"].append(views.quantiles(whole, QUANTILES).astype("float32"))
-            found["share_of_sales"].append(views.quantiles(in_blocks(whole, shares), QUANTILES).astype("float32"))
-    for name, parts in found.items():
-        whole = xr.concat(parts, regions).transpose("quantile", "year", "segment", "region", "chemistry")
+    groups = [regions.values[first : first + together].tolist() for first in range(0, len(regions), together)]
+    found = [pair for group in groups for pair in quantiles_of_places(results, group)]
+    for name, parts in zip(("deliveries", "share_of_sales"), zip(*found, strict=True), strict=True):
+        whole = xr.concat(parts, regions).astype("float32").transpose("quantile", "year", "segment", "region", "chemistry")
         yield on_time(described(whole, name), results).rename(name)
 
 
