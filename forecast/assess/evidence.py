@@ -10,6 +10,7 @@ import numpy as np
 
 from forecast.declare import Quantity
 from forecast.errors import DataError
+from forecast.model.segments import FROM_YEAR_TO_YEAR, YEAR
 from forecast.model.world import World
 
 MONTHS = 12
@@ -23,9 +24,6 @@ SPREADS = {
 }
 """Kinds of evidence, and the number that says how large each should be."""
 SEEN = 0.01  # shares below, and above one less this, say nothing of tastes
-YEAR = np.ones(MONTHS) / MONTHS
-FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
-"""Weights of the months in the growth from one yearly sum to the next."""
 
 
 @dataclass(frozen=True)

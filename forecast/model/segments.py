@@ -11,6 +11,10 @@ from forecast.streams import each, normal
 HALF_YEAR = MONTHS_PER_YEAR // 2
 LEAST_ROOM = 1.05  # a market that is not saturated yet can grow by this factor at the least
 LEAST_FILLED = 1e-12  # of saturation; nothing sold has no odds
+YEAR = np.ones(MONTHS_PER_YEAR) / MONTHS_PER_YEAR
+FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
+"""Weights of the months in the growth from one yearly sum to the next."""
+MIDDLE_OF_LATER = len(FROM_YEAR_TO_YEAR) // 2 + HALF_YEAR
 LARGEST_SURPRISE = 1.0  # growth beyond the curve's in which anybody believes, a year
 
 
@@ -167,14 +171,16 @@ class SegmentDemand:
 
 
 def last_state(persistence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the mean of a year tells of a fading surprise at the year's end.
+    """What the growth from one yearly sum to the next tells of a fading surprise in the middle of the later year.
 
     persistence  (realization,) years
-    returns      the part of the mean that is left, and the standard deviation around it where the surprise's is one
+    returns      the part of that growth that is left, and the standard deviation around it where the surprise's is one
     """
-    rate = 1.0 / persistence
-    variance = 2.0 * (rate - 1.0 + np.exp(-rate)) / rate**2
-    joint = (1.0 - np.exp(-rate)) / rate
+    month = np.arange(len(FROM_YEAR_TO_YEAR))
+    fading = -1.0 / (MONTHS_PER_YEAR * persistence[:, None])
+    joint = np.exp(fading * abs(month - MIDDLE_OF_LATER)) @ FROM_YEAR_TO_YEAR
+    apart = abs(month[:, None] - month)
+    variance = np.exp(fading[..., None] * apart) @ FROM_YEAR_TO_YEAR @ FROM_YEAR_TO_YEAR
     return joint / variance, np.sqrt(1.0 - joint**2 / variance)
 
 
