@@ -58,7 +58,7 @@ def test_language_time_zone_hash_seed_and_odd_names_change_no_byte(tmp_path, usu
     assert (told.returncode, told.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("block", [2, 3, 50])
+@pytest.mark.parametrize("block", [3, 50])
 def test_the_numbers_of_the_model_do_not_depend_on_blocks(tmp_path, usual, block):
     run_ensemble(usual / "small.yaml", FEW, folder=tmp_path / "run", workers=1, block=block, pictures=False)
     assert store.fingerprint(tmp_path / "run") == store.fingerprint(usual / "run")
@@ -68,10 +68,9 @@ def test_the_numbers_of_the_model_do_not_depend_on_blocks(tmp_path, usual, block
 
 def test_a_realization_of_the_model_alone_is_the_one_among_many(tmp_path, usual):
     many = store.open_results(usual / "run").load()
-    for number in (0, 2):
-        run_ensemble(usual / "small.yaml", 1, folder=tmp_path / str(number), workers=1, first=number, pictures=False)
-        alone = store.open_results(tmp_path / str(number)).load()
-        assert alone.drop_attrs().identical(many.sel(realization=[number]).drop_attrs())
+    run_ensemble(usual / "small.yaml", 1, folder=tmp_path / "alone", workers=1, first=2, pictures=False)
+    alone = store.open_results(tmp_path / "alone").load()
+    assert alone.drop_attrs().identical(many.sel(realization=[2]).drop_attrs())
 
 
 def test_workers_and_blocks_and_interruptions_share_one_hash_of_values(tmp_path, often):
