@@ -127,7 +127,7 @@ class Block(BaseModel):
 
 LARGEST = 1e9
 """Size that no number of a scenario exceeds, in the unit of its declaration, unless the unit or the declaration says otherwise."""
-LIMITS = {"1": 1e3, "1/year": 1e4, "1/month": 1e3, "1/hour": 1e3, "month": 1200.0, "year": 2200.0}
+LIMITS = {"1": 1e3, "1/year": 1e4, "1/month": 1e3, "1/hour": 1e3, "month": 1200.0, "year": 2200.0, "GWh/year": 1e6, "kg/kWh": 1e3}
 """The same for units whose numbers stand in exponents, or count the steps of a delay: far beyond sense, and what still can be simulated."""
 SMALLEST = 1e-9
 """Size below which a number must be 0: what is divided by it must stay finite."""

@@ -28,7 +28,7 @@ class Component(Block):
 class SupplierBehaviour(Block):
     """How all component makers behave."""
 
-    shortage_elasticity: Quantity = parameter("1", "Rise of the component price per shortage of capacity (logarithms)", "assumption: near lithium's response to cover", 0.5, Lognormal(0.5, 0.3), at_least=0, at_most=10)
+    shortage_elasticity: Quantity = parameter("1", "Rise of the component price per shortage of capacity (logarithms)", "assumption: near lithium's response to cover", 0.5, Lognormal(0.5, 0.3), at_least=0, at_most=3)
     trust: Quantity = parameter("1", "Share of the need of cell lines, built and under construction, for which suppliers build ahead", "assumption: supply agreements are signed when lines are decided (Idemitsu for Toyota, POSCO for Korean makers)", 0.5, Lognormal(0.5, 0.25), at_least=0)
     spare_capacity: Quantity = parameter("1", "Capacity that suppliers aim at, over expected orders", "assumption: 20-30 % spare is usual in chemicals", 1.3, above=0)
 

@@ -206,11 +206,12 @@ def _document(events: Iterator[Any], place: Any, problems: list[str]) -> Node:
             continue
         if open_:
             open_[-1].take(node, line, problems, open_)
+            if len(problems) >= MOST_PROBLEMS:
+                raise _Refused(line, f"more than {MOST_PROBLEMS} problems; the first are shown")
         else:
             root.append(node)
     if problems:
-        more = [f"{place(0)}: more than {MOST_PROBLEMS} problems; the first are shown"] if len(problems) > MOST_PROBLEMS else []
-        raise ScenarioError([*problems[:MOST_PROBLEMS], *more])
+        raise ScenarioError(problems)
     return Node(root[0].value, root[0].place, values) if root else Node(None, place(1))
 
 
