@@ -10,6 +10,7 @@ import cf_check
 import fake_world
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -207,6 +208,15 @@ def test_results_that_cannot_be_written_can_be_read(results):
 def test_the_same_run_gives_the_same_bytes(written, tmp_path):
     run(fake_world.plan(REALIZATIONS), tmp_path / "again", workers=1, simulate=fake_world.simulate, finish=fake_world.summary)
     assert (tmp_path / "again/manifest.json").read_bytes() == (written / "manifest.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["price", "programme_stage", "lithium_price"])
+def test_chunks_are_the_bytes_that_zarr_itself_would_write(results, name):
+    array = zarr.open_group(results / "results.zarr", mode="r+")[name]
+    before = {file.name: file.read_bytes() for file in (results / "results.zarr" / name).glob("c.*")}
+    array[...] = array[...]
+    assert {file.name: file.read_bytes() for file in (results / "results.zarr" / name).glob("c.*")} == before
+    assert len(before) == 3
 
 
 @pytest.mark.parametrize("block", [1, 2, 7])
