@@ -179,9 +179,8 @@ def fit_curves(results: xr.Dataset) -> xr.Dataset:
     share = world_shares(results).transpose("realization", "segment", "chemistry", "year")
     fitted = fit(share.values.reshape(-1, share.sizes["year"]), share["year"].values)
     dims = share.dims[:-1]
-    found = xr.Dataset(coords={dim: share[dim] for dim in dims})
-    for name, values in fitted.items():
-        found[name] = (dims, values.reshape(share.shape[:-1]))
+    arrays = {name: (dims, values.reshape(share.shape[:-1])) for name, values in fitted.items()}
+    found = xr.Dataset(arrays, {dim: share[dim] for dim in dims})
     found["kind"].attrs = {
         "long_name": "Kind of adoption curve",
         "flag_values": np.arange(len(KINDS), dtype=np.int8),

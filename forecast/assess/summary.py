@@ -98,9 +98,7 @@ def summarise(results: xr.Dataset) -> xr.Dataset:
     """
     whole = {"segment": [*results["segment"].values, ALL], "region": [*results["region"].values, WORLD]}
     arrays = [*delivered(results), *recorded(results)]
-    made = xr.Dataset()
-    for array in arrays:
-        made[array.name] = array.reindex({dim: names for dim, names in whole.items() if dim in array.dims})
+    made = xr.Dataset({array.name: array.reindex({dim: names for dim, names in whole.items() if dim in array.dims}) for array in arrays})
     first = milestones(results)
     made = made.merge(without_realizations(first, "milestone"), join="exact")
     made = made.merge(without_realizations(fit_curves(results), "curve"), join="exact")
