@@ -24,7 +24,13 @@ NAMES = {
     "minerals": ("nickel", "cobalt"),
     "components": ("hard_carbon",),
 }
-WORLD = SimpleNamespace(title="Small", first_year=2023, last_year=2025, **{kind: dict.fromkeys(names) for kind, names in NAMES.items()})
+WORLD = SimpleNamespace(
+    title="Small",
+    first_year=2023,
+    last_year=2025,
+    buyers=SimpleNamespace(number=100),
+    **{kind: dict.fromkeys(names) for kind, names in NAMES.items()},
+)
 CODES = {"programme_stage": (-1, 6), "mine_status": (0, 4)}
 BAD = 5
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 and shutil.which("setpriv") else []

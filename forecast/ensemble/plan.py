@@ -17,16 +17,17 @@ from forecast.errors import ForecastError
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
 
-LARGEST_BLOCK = 100
+LARGEST_BLOCK = 80
+MOST_BUYERS = 8_000_000  # in a block: 8 bytes each in memory
 FEWEST_BLOCKS = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
 ENGINE = ("declare.py", "streams.py", "model", "ensemble/design.py", "ensemble/posterior.py")
 """Code on which the numbers depend."""
 
 
-def default_block(realizations: int) -> int:
-    """Realizations of one block: depends on nothing but their number, so that bytes do not depend on the machine."""
-    return max(1, min(LARGEST_BLOCK, -(-realizations // FEWEST_BLOCKS)))
+def default_block(realizations: int, buyers: int) -> int:
+    """Realizations of one block: depends on nothing but their number and that of buyers, so that bytes do not depend on the machine."""
+    return max(1, min(LARGEST_BLOCK, MOST_BUYERS // buyers, -(-realizations // FEWEST_BLOCKS)))
 
 
 @cache
@@ -88,7 +89,7 @@ class Plan:
             raise ForecastError(f"block: {self.block}; must be at least 1, or 0 for a fitting size")
         if self.posterior is not None and not self.posterior.sha256:
             raise ForecastError("posterior: in no file; must be written to one first")
-        object.__setattr__(self, "block", min(self.block or default_block(self.realizations), self.realizations))
+        object.__setattr__(self, "block", min(self.block or default_block(self.realizations, self.world.buyers.number), self.realizations))
 
     @property
     def years(self) -> int:
