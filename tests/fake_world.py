@@ -37,7 +37,6 @@ WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid()
 """Before a command: root obeys the permissions of files, as everybody else does."""
 
 
-
 def plan(realizations=7, block=3, seed=1, **others):
     """An ensemble of the small world."""
     return Plan("small", WORLD, "why: a small world\n", seed, realizations, block, **others)
