@@ -18,8 +18,8 @@ MINING = {
     "restart_above": 1.25,
     "restart_time": 6,
     "pace": 1,
-    "fastest_growth": 1e9,
-    "reinvestment": 1e9,
+    "fastest_growth": 1e4,
+    "reinvestment": 1e3,
 }
 
 
@@ -118,7 +118,7 @@ def test_at_a_price_that_pays_mines_expand_but_not_beyond_their_deposit():
 
 
 def test_a_new_mine_comes_after_its_lead_time_in_stages():
-    mines, _ = stand(mining={"expansion_rate": 1e9, "first_stage": 0.4})
+    mines, _ = stand(mining={"expansion_rate": 1e4, "first_stage": 0.4})
     mines.commit(11)
     assert (mines.status[:, CLAYSTONE] == EVALUATION).all(), "it is known from 2016 on"
     mines.commit(14)

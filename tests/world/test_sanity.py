@@ -87,7 +87,7 @@ def with_values(kind, values, **series):
         with_values("cell_price", {2015: 1, 2016: 5000, 2017: 1}),
         with_values("cell_price", {2015: 0, 2017: 0}),
         with_values("mine_output", {2015: 0, 2017: 0}),
-        with_values("mine_output", {2015: 1e12, 2016: 0, 2017: 1e12}),
+        with_values("mine_output", {2015: 1e9, 2016: 0, 2017: 1e9}),
         with_values("lithium_price", {2015: 1, 2016: 1e6, 2017: 1}),
         with_values("lithium_price_year_end", {2015: 1, 2016: 1e6, 2017: 1}),
         with_values("mineral_price", {2015: 0.001, 2017: 9000}, mineral="nickel"),
