@@ -1,7 +1,6 @@
 """Real processes, real signals: what was finished is never lost, and nothing half-written opens."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from forecast.errors import StoreError
 
 SCRIPT = Path(fake_world.__file__)
 PLAN = fake_world.plan(40, 2)
-KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -90,36 +88,12 @@ def test_ctrl_c_reaches_the_whole_group_without_a_traceback(tmp_path):
     assert (code, message.count("\n")) == (130, 1), message
 
 
-def test_a_killed_worker_is_not_noticed(tmp_path, expected):
-    child = started(tmp_path / "run", "pool")
-    workers = workers_of(child)
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
-    assert ended(child) == (0, "")
-    assert (tmp_path / "run/manifest.json").read_bytes() == expected
-
-
 def test_workers_die_with_their_parent(tmp_path):
     child = started(tmp_path / "run", "pool")
     assert workers_of(child)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert group_is_gone(child)
-
-
-def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path, expected):
-    luck = random.Random(1)
-    words = ["pool"]
-    for _ in range(KILLS):
-        child = started(tmp_path / "run", *words)
-        time.sleep(luck.uniform(0, 0.5))
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        assert not (tmp_path / "run").exists()
-        words = ["pool", "resume"]
-    assert resume(tmp_path / "run").computed < PLAN.realizations
-    assert (tmp_path / "run/manifest.json").read_bytes() == expected
-    assert store.verify(tmp_path / "run") == []
 
 
 def test_of_two_runs_on_one_folder_one_wins(tmp_path, expected):
