@@ -17,6 +17,7 @@ PIP       := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 FORECAST  := $(VENV)/bin/forecast
 PACKAGE   := $(VENV)/package.stamp
 TOOLS     := $(VENV)/test.stamp
+YARDS     := $(VENV)/bench.stamp
 DASK      := $(VENV)/cluster.stamp
 SETTINGS  := $(OUTPUTS)/.settings
 SCENARIOS := $(sort $(basename $(notdir $(wildcard scenarios/*.yaml))))
@@ -31,7 +32,7 @@ say = @printf '%-11s %s\n' '$(1)' '$(2)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help forecast scenarios compare test faults attack check bench cluster-demo cf-check docs reference behaviour calibrate \
+.PHONY: help forecast scenarios compare test faults attack check bench performance cluster-demo cf-check docs reference behaviour calibrate \
         calibration-check hindcast track-record baseline-numbers lock clean FORCE
 
 help: ## list what can be made
@@ -65,8 +66,14 @@ check: $(TOOLS) ## ruff, mypy and the house rules
 	@$(PYTHON) -m pytest -q --durations=0 --no-header tests/test_house.py
 	$(call say,sound,ruff mypy house)
 
-bench: $(TOOLS) ## measure the speed of the engine and the command line
-	@$(PYTHON) tests/bench.py
+bench: $(YARDS) ## measure speed and memory, beside numpy and Mesa doing the same work (minutes)
+	@$(PYTHON) -m pytest -q --durations=0 --no-header tests/bench/same_work.py
+	@$(PYTHON) tests/bench
+
+performance: $(YARDS) ## measure all of docs/performance.md, and rewrite it and its picture (an hour)
+	@$(PYTHON) -m pytest -q --durations=0 --no-header tests/bench/same_work.py
+	@$(PYTHON) tests/bench --full --json $(OUTPUTS)/performance.json
+	@$(PYTHON) docs/performance.py $(OUTPUTS)/performance.json
 
 cluster-demo: REALIZATIONS := 500
 cluster-demo: $(DASK) ## run 500 realizations on a small dask cluster, kill a worker, compare the bytes (minutes; BUYERS=1000 is quick)
@@ -111,15 +118,15 @@ baseline-numbers: $(TOOLS) ## store new numbers for the regression tests; say wh
 
 lock: $(PYTHON) ## find and lock the newest versions of all packages
 	@$(PIP) 'uv>=0.9,<1'
-	@$(foreach part,run cluster test docs,$(LOCK_$(part)) --output-file requirements/$(part).txt &&) true
-	$(call say,locked,requirements: run.txt cluster.txt test.txt docs.txt)
+	@$(foreach part,run cluster test bench docs,$(LOCK_$(part)) --output-file requirements/$(part).txt &&) true
+	$(call say,locked,requirements: run.txt cluster.txt test.txt bench.txt docs.txt)
 
 clean: ## remove outputs, caches and built pages; .venv stays
 	@find $(OUTPUTS) -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	@rm -rf build dist *.egg-info docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find forecast tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One environment, in steps: the locked packages, the package itself, what a cluster needs, the tools for tests, those for pages.
+# One environment, in steps: the locked packages, the package itself, what a cluster needs, the tools for tests, for yardsticks, for pages.
 
 $(PYTHON):
 	$(call say,environment,$(VENV))
@@ -145,6 +152,11 @@ $(TOOLS): requirements/test.txt $(PACKAGE)
 	@$(PIP) --require-hashes -r $<
 	@touch $@
 
+$(YARDS): requirements/bench.txt $(TOOLS)
+	$(call say,install,$<)
+	@$(PIP) --require-hashes -r $<
+	@touch $@
+
 $(VENV)/docs.stamp: requirements/docs.txt $(TOOLS)
 	$(call say,install,$<)
 	@$(PIP) --require-hashes -r $<
@@ -155,6 +167,7 @@ LOCK      := UV_PYTHON_DOWNLOADS=never $(PYTHON) -m uv --quiet --no-config pip c
 LOCK_run  := $(LOCK) --extra build
 LOCK_cluster := $(LOCK) --extra build --extra cluster --constraint requirements/run.txt
 LOCK_test := $(LOCK) --extra build --extra cluster --extra test --extra lint --constraint requirements/cluster.txt
+LOCK_bench := $(LOCK) --extra build --extra cluster --extra test --extra lint --extra bench --constraint requirements/test.txt
 LOCK_docs := $(LOCK) --extra build --extra cluster --extra test --extra lint --extra docs --constraint requirements/test.txt
 
 # A run depends on the engine, the data, its own scenario file, the files that this one is based on, and the settings.

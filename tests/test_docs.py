@@ -77,6 +77,32 @@ def test_the_behaviour_page_reports_what_runs_are_missing(tmp_path, shipped_run)
     assert set(broken_links(tmp_path / "behaviour.md")) <= {"concepts.md", "track-record.md"}
 
 
+def test_the_performance_page_says_what_was_measured(monkeypatch):
+    measured = {
+        "machine": [{"processor": "abacus", "cores": "2", "memory": "8 GB", "system": "Linux", "Python": "3.11", "numpy": "2.0"}],
+        **{"crowd": 1000, "people": 1000, "size_of_block": 10, "months": 300, "chemistries": 8, "worlds": 10},
+        "yardsticks": [
+            {"what": "compiled kernels", "seconds": 0.01, "months": 300, "twice": None, "times": 1.0},
+            {"what": "Mesa with a calendar: events", "seconds": 4.0, "months": 30, "twice": 2.01, "times": 400.0},
+            {"what": "Mesa: all agents choose", "seconds": 20.0, "months": 3, "twice": 1.98, "times": 2000.0},
+        ],
+        "block": [{"what": "choice", "share": 0.25, "milliseconds": 12.5}],
+        "starts": [{"what": "one realization", "seconds": 1.5, "core_seconds": 1.4, "main_mb": 300.0}],
+        "by_buyers": [{"buyers": n, "core_seconds": 1 + n / 1000, "main_mb": 300.0} for n in (1000, 10_000)],
+        "by_realizations": [{"realizations": n, "core_seconds": 2 + n / 10, "main_mb": 300.0, "worker_mb": 200.0} for n in (1, 10, 100)],
+        "questions": [{"what": "verify", "seconds": 0.5, "core_seconds": 0.4, "main_mb": 50.0}],
+    }
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    performance = script("performance")
+    page = performance.page(measured)
+    assert "$" not in page
+    assert "| Mesa: all agents choose | 20 | 3 | 1.98 | 2,000 |" in page
+    assert "400 (events) times as long as the kernels; the goal, above 300, is met by 1 of 1." in page
+    assert "2,000 (all agents choose) times as long as the kernels; the goal, above 3,000, is met by 0 of 1." in page
+    assert "The line 1 s + 1e+02 s for 100,000 buyers passes within 0 % of every point." in page
+    assert len(performance.drawn(measured).axes) == 4
+
+
 # The runner itself: it must be seen to fail.
 
 
