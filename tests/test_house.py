@@ -47,6 +47,7 @@ NOT_IN_MODEL = {
     *("xarray", "pandas", "zarr", "h5netcdf", "netCDF4", "matplotlib", "yaml", "ruamel", "pint", "click", "rich", "rich_click"),
     *("pathlib", "os", "io", "shutil", "tempfile", "glob", "json", "csv", "logging", "time", "datetime", "random"),
 }
+MATRIX_CALLS = ("np.dot", "np.matmul", "np.inner", "np.tensordot", "np.vdot")
 FILE_CALLS = {
     *("open", "input", "exec", "eval", "__import__"),
     *(f"np.{name}" for name in ("load", "loadtxt", "genfromtxt", "fromfile", "memmap", "save", "savez", "savetxt")),
@@ -154,6 +155,15 @@ def the_model_touches_no_files(root: Path) -> Iterator[str]:
                 yield f"{file.relative_to(root)}:{node.lineno}: model must take its luck from forecast.streams"
 
 
+def the_model_multiplies_no_matrices(root: Path) -> Iterator[str]:
+    """Products of matrices round otherwise in larger blocks; a world must be the same in any."""
+    for name, file, tree in sources(root):
+        for node in ast.walk(tree) if name[0] == "model" else ():
+            product = isinstance(node, ast.Call) and ast.unparse(node.func) in MATRIX_CALLS
+            if product or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)):
+                yield f"{file.relative_to(root)}:{node.lineno}: product of matrices"
+
+
 def only_the_command_line_prints(root: Path) -> Iterator[str]:
     """Nothing below the command line writes to the screen."""
     for name, file, tree in sources(root):
@@ -243,6 +253,7 @@ RULES: list[Rule] = [
     agents_meet_only_in_the_market,
     pictures_know_nothing_of_us,
     the_model_touches_no_files,
+    the_model_multiplies_no_matrices,
     only_the_command_line_prints,
     no_except_is_bare,
     no_file_is_too_long,
@@ -274,6 +285,8 @@ VIOLATIONS = {
     "the model imports xarray": (the_model_touches_no_files, "forecast/model/market.py", "import xarray as xr"),
     "the model opens a file": (the_model_touches_no_files, "forecast/model/market.py", "x = open('x')"),
     "the model loads an array": (the_model_touches_no_files, "forecast/model/market.py", "x = np.load('x')"),
+    "the model multiplies matrices": (the_model_multiplies_no_matrices, "forecast/model/market.py", "x = [1] @ y"),
+    "the model calls for a product": (the_model_multiplies_no_matrices, "forecast/model/market.py", "x = np.dot(y, y)"),
     "the model has luck of its own": (the_model_touches_no_files, "forecast/model/market.py", "x = np.random.rand()"),
     "an agent prints": (only_the_command_line_prints, "forecast/model/market.py", "print('hello')"),
     "a bare except": (no_except_is_bare, "forecast/scenario.py", "try:\n    pass\nexcept:\n    pass"),

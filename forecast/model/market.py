@@ -155,7 +155,7 @@ class Market:
             if not declared.every:
                 continue
             steps = months if self._every[name] == "month" else months // MONTHS
-            self._kept[name] = np.zeros((realizations, steps, *shape[1:]), np.float32)
+            self._kept[name] = blank((realizations, steps, *shape[1:]), dtype=np.float32)
             if self._every[name] == "year" and declared.how != "last":
                 setattr(self, f"_sum_{name}", blank(shape))
 
@@ -179,7 +179,7 @@ class Market:
 
     def results(self) -> dict[str, np.ndarray]:
         """Everything recorded, name -> (realization, time, *dims) float32, shares included."""
-        kept = dict(self._kept)
+        kept = {name: np.ascontiguousarray(values) for name, values in self._kept.items()}
         for name, (_, whole) in DERIVED.items():
             total = kept[whole].sum(axis=-1, keepdims=True)
             kept[name] = np.divide(kept[whole], total, out=np.zeros_like(kept[whole]), where=total > 0)

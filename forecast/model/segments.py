@@ -178,9 +178,9 @@ def last_state(persistence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     month = np.arange(len(FROM_YEAR_TO_YEAR))
     fading = -1.0 / (MONTHS_PER_YEAR * persistence[:, None])
-    joint = np.exp(fading * abs(month - MIDDLE_OF_LATER)) @ FROM_YEAR_TO_YEAR
-    apart = abs(month[:, None] - month)
-    variance = np.exp(fading[..., None] * apart) @ FROM_YEAR_TO_YEAR @ FROM_YEAR_TO_YEAR
+    joint = (np.exp(fading * abs(month - MIDDLE_OF_LATER)) * FROM_YEAR_TO_YEAR).sum(axis=1)
+    apart, both = abs(month[:, None] - month), np.outer(FROM_YEAR_TO_YEAR, FROM_YEAR_TO_YEAR)
+    variance = (np.exp(fading[..., None] * apart) * both).sum(axis=(1, 2))  # no product of matrices: it rounds as the block is large
     return joint / variance, np.sqrt(1.0 - joint**2 / variance)
 
 

@@ -112,6 +112,12 @@ def test_the_growth_from_year_to_year_tells_of_the_middle_of_the_later_what_a_fa
     assert unsure[0] == pytest.approx((state[19] - slope * growth).std(), rel=0.02)
 
 
+def test_what_growth_tells_does_not_depend_on_how_many_worlds_ask():
+    persistence = np.linspace(0.3, 4.0, 60)
+    for alone, among in zip(last_state(persistence[20:27]), last_state(persistence), strict=True):
+        np.testing.assert_array_equal(alone, among[20:27])
+
+
 def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
     known = {2015: 10, 2016: 20, 2017: 30}
     here, there = (
