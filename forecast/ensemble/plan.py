@@ -17,7 +17,7 @@ from forecast.errors import ForecastError
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
 
-LARGEST_BLOCK = 60
+LARGEST_BLOCK = 40
 MOST_BUYERS = 8_000_000  # in a block: 8 bytes each in memory
 FEWEST_BLOCKS = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")

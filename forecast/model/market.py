@@ -178,8 +178,8 @@ class Market:
         self.month += 1
 
     def results(self) -> dict[str, np.ndarray]:
-        """Everything recorded, name -> (realization, time, *dims) float32, shares included."""
-        kept = {name: np.ascontiguousarray(values) for name, values in self._kept.items()}
+        """Everything recorded, name -> (realization, time, *dims) float32, shares included; to be asked for once, as memory is given back."""
+        kept = {name: np.ascontiguousarray(self._kept.pop(name)) for name in list(self._kept)}
         for name, (_, whole) in DERIVED.items():
             total = kept[whole].sum(axis=-1, keepdims=True)
             kept[name] = np.divide(kept[whole], total, out=np.zeros_like(kept[whole]), where=total > 0)
