@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+PART = 512
+
 
 def blank(shape: tuple[int, ...], fill: float = 0.0, dtype: Any = float) -> np.ndarray:
     """An array (realization, ...) full of one number, worlds side by side."""
@@ -22,3 +24,13 @@ def side_by_side(array: np.ndarray, shape: tuple[int, ...] | None = None) -> np.
     found = blank(shape or array.shape, dtype=array.dtype)
     found[...] = array
     return found
+
+
+def one_after_another(array: np.ndarray) -> np.ndarray:
+    """The same array (realization, ...) with each world in one piece, as it is stored; turned in parts that the cache holds."""
+    worlds, *shape = array.shape
+    beside = np.moveaxis(array, 0, -1).reshape(-1, worlds)
+    found = np.empty((worlds, len(beside)), array.dtype)
+    for start in range(0, len(beside), PART):
+        found[:, start : start + PART] = beside[start : start + PART].T
+    return found.reshape(worlds, *shape)

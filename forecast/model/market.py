@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.layout import blank
+from forecast.layout import blank, one_after_another
 
 MONTHS = 12
 COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
@@ -179,7 +179,7 @@ class Market:
 
     def results(self) -> dict[str, np.ndarray]:
         """Everything recorded, name -> (realization, time, *dims) float32, shares included; to be asked for once, as memory is given back."""
-        kept = {name: np.ascontiguousarray(self._kept.pop(name)) for name in list(self._kept)}
+        kept = {name: one_after_another(self._kept.pop(name)) for name in list(self._kept)}
         for name, (_, whole) in DERIVED.items():
             total = kept[whole].sum(axis=-1, keepdims=True)
             kept[name] = np.divide(kept[whole], total, out=np.zeros_like(kept[whole]), where=total > 0)
