@@ -161,11 +161,15 @@ def bomb(folder):
     chunk.write_bytes(content)
 
 
+MEMCPYED = 2  # flag in the header of blosc
+
+
 def broken_chunk(folder):
     """A chunk that is described well and cannot be decompressed."""
     chunk = folder / "results.zarr/price/c.0.0.0.0"
-    content = chunk.read_bytes()
-    chunk.write_bytes(content[:16] + bytes([255]) * (len(content) - 16))
+    head = bytearray(chunk.read_bytes())
+    head[2] &= ~MEMCPYED  # a chunk as small as this is stored as it is
+    chunk.write_bytes(bytes(head[:16]) + bytes([255]) * (len(head) - 16))
 
 
 def text_bomb(folder):
