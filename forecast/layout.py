@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-PART = 512
+PART = 512  # rows turned in one go: some hundred kB
 
 
 def blank(shape: tuple[int, ...], fill: float = 0.0, dtype: Any = float) -> np.ndarray:

@@ -164,7 +164,7 @@ class Shoppers:
         return np.maximum(price, LEAST_PAID * market.offer_price[:, None]) * spans[:, :, None, :]
 
     def fix(self) -> None:
-        """What buyers think of a chemistry whatever it costs and whatever the month: cold, charging, endurance."""
+        """Work out once what no price and no month changes: how chemistries stand cold, charge and last."""
         segments, winter = self.segments, self.regions.winter[:, None, :, None]
         cold, charge = self.chemistries.cold_capacity[:, None, None, :], self.chemistries.charge_rate[:, None, None, :]
         self.lasting = self._taste("cold", by_cell(segments.cold) * winter * cold) + self._taste("charging", by_cell(segments.charging) * np.log(charge))
@@ -189,14 +189,18 @@ class Shoppers:
         return utility
 
     def _met(self, name: str, margin: np.ndarray) -> np.ndarray:
-        """Note how demanding a buyer may be and still be served; returns the share of buyers who are not more demanding.
+        """Share of buyers who are not too demanding to be served; notes the limit."""
+        return normal_share(self._limited(name, margin))
+
+    def _limited(self, name: str, margin: np.ndarray) -> np.ndarray:
+        """Note how demanding a buyer may be and still be served; returns it.
 
         Requirements are lognormal over buyers, so the limit is a standard normal quantile.
         margin  (realization, segment, 1 or region, chemistry)  logarithm of what is given over what the median buyer needs
         """
         limit = margin / by_cell(self.segments.requirement_spread)
         self.limit[:, :, :, REQUIREMENTS.index(name)] = limit
-        return normal_share(limit)
+        return limit
 
     def utility(self, market, now: int) -> np.ndarray:
         """Utility of each chemistry to the mean buyer, (realization, segment, region, chemistry); notes what bends it."""
@@ -219,7 +223,7 @@ class Shoppers:
         if now % QUARTER == 0:
             market.application_alignment[...] = self.admission * self._met("specific energy", margin) * self.lasting_met * self.hazard_met
         else:
-            self.limit[:, :, :, REQUIREMENTS.index("specific energy")] = margin / by_cell(self.segments.requirement_spread)
+            self._limited("specific energy", margin)
 
     def place_orders(self, market, wish: np.ndarray) -> None:
         """Demand of the month and waiting orders, divided as the shoppers wished; a month without shoppers repeats the last."""
