@@ -11,11 +11,11 @@ from forecast.model import choice
 from forecast.model.buyers import REQUIREMENTS, TASTES
 
 
-def luck(crowd, occasion):
-    """Uniform number of each buyer in each world on an occasion, (realization, buyer)."""
+def luck(crowd, month):
+    """Uniform number of each buyer in each world in a month, (realization, buyer)."""
     with np.errstate(over="ignore"):
         buyer = crowd.cell_key[crowd.cell] + (np.arange(len(crowd.cell)) - crowd.start[crowd.cell]).astype(np.uint64) * choice.BUYER
-        bits = streams.mix(streams.mix((crowd.key[:, None] ^ buyer) + np.uint64(occasion) * np.uint64(streams.GOLDEN)))
+        bits = streams.mix(streams.mix((crowd.key[:, None] ^ buyer) + np.uint64(month) * np.uint64(streams.GOLDEN)))
     return (bits >> np.uint64(40)) * 2.0**-24
 
 
@@ -62,9 +62,7 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
         due=np.zeros((worlds, buyers), np.int16),
         owned=np.full((worlds, buyers), choice.NOTHING),
         pick=np.full((worlds, buyers), choice.NOTHING),
-        visitor=np.zeros((worlds, buyers + 1), np.int32),
-        chosen=np.full((worlds, buyers), choice.NOTHING),
-        until=np.zeros((worlds, cells + 1), np.int64),
+        visits=visits_of(worlds, cells, buyers),
         shares=shares,
         opening_life=opening_life * (0.5 + rng.random((worlds, cells))),
         left=rng.random(buyers),
@@ -87,6 +85,12 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
     return crowd
 
 
+def visits_of(worlds, cells, buyers):
+    """Room for what shop notes of visits: visitor, pick, luck, until."""
+    room = worlds * buyers
+    return np.empty(room, np.int32), np.empty(room, np.int8), np.empty(room, np.float32), np.zeros(cells * worlds + 1, np.int64)
+
+
 def shopping(crowd, month):
     """The compiled kernel on a crowd, ready to be called; it adds to the wishes it returns."""
     c, wish = crowd, np.zeros(crowd.base.shape)
@@ -94,7 +98,7 @@ def shopping(crowd, month):
     rest = (c.base, c.slope, c.habit, c.limit, c.admission, c.key, wish)
 
     def act():
-        choice.shop(month, c.due, c.owned, c.visitor, c.chosen, c.until, profile, c.start, c.cell_key, *rest)
+        choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, *rest)
         return wish
 
     return act
@@ -104,11 +108,12 @@ def shop(crowd, month):
     """Let those who are due choose."""
     crowd.pick[...] = choice.NOTHING
     crowd.wish[...] = shopping(crowd, month)()
-    for world, visitors in enumerate(crowd.until[:, -1]):
-        crowd.pick[world, crowd.visitor[world, :visitors]] = crowd.chosen[world, :visitors]
+    visitor, chosen, _, until = crowd.visits
+    world = np.repeat(np.arange(len(until) - 1) % len(crowd.due), np.diff(until))
+    crowd.pick[world, visitor[: until[-1]]] = chosen[: until[-1]]
 
 
 def take_home(crowd, month):
     """Hand over what was delivered."""
     c = crowd
-    choice.take_home(month, c.due, c.owned, c.visitor, c.chosen, c.until, c.start, c.cell_key, c.fill, c.life, c.life_factor, c.key)
+    choice.take_home(month, c.due, c.owned, *c.visits, c.fill, c.life, c.life_factor)

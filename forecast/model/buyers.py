@@ -52,9 +52,9 @@ class Shoppers:
         self.wishes = self.peers
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
         self.backlog = blank(self.shape)
-        self.slope = np.zeros((*self.shape[:3], len(TASTES), self.shape[3]), np.float32)
-        self.limit = np.zeros((*self.shape[:3], len(REQUIREMENTS), self.shape[3]), np.float32)
-        self.habit = f32(np.repeat(self.segments.habit, self.shape[2], axis=1))
+        self.slope = blank((*self.shape[:3], len(TASTES), self.shape[3]))
+        self.limit = blank((*self.shape[:3], len(REQUIREMENTS), self.shape[3]))
+        self.habit = np.repeat(self.segments.habit, self.shape[2], axis=1)
         self.fix()
 
     def _enrol(self, seed: int, realizations: np.ndarray) -> None:
@@ -70,9 +70,10 @@ class Shoppers:
         luck = np.concatenate([uniform(seed, f"opening {cell}", ONCE, count, 2)[0] for cell, count in zip(cells, size, strict=True)])
         self.due = np.zeros((worlds, total), np.int16)
         self.owned = np.full((worlds, total), self.kernels.NOTHING)
-        self.pick = np.full((worlds, total), self.kernels.NOTHING)
-        self.visitor = np.zeros((worlds, total + 1), np.int32)  # one more: the kernel notes a candidate before it counts him
-        self.until = np.zeros((worlds, len(cells) + 1), np.int64)
+        self.visitor = np.empty(worlds * total, np.int32)
+        self.pick = np.empty(worlds * total, np.int8)
+        self.luck = np.empty(worlds * total, np.float32)
+        self.until = np.zeros(len(cells) * worlds + 1, np.int64)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
         self.kernels.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
@@ -117,22 +118,23 @@ class Shoppers:
         self.require(market, now)
         worlds, segments, regions, chemistries = self.shape
         table = (worlds, segments * regions, chemistries)
-        wish = np.zeros(table)
+        wish = blank(table)
         self.kernels.shop(
             now,
             self.due,
             self.owned,
             self.visitor,
             self.pick,
+            self.luck,
             self.until,
             self.profile,
             self.start,
             self.cell_key,
-            f32(base).reshape(table),
+            base.reshape(table),
             self.slope.reshape(*table[:2], len(TASTES), chemistries),
             self.habit,
             self.limit.reshape(*table[:2], len(REQUIREMENTS), chemistries),
-            f32(self.admission).reshape(table),
+            self.admission.reshape(table),
             self.key,
             wish,
         )
@@ -240,23 +242,8 @@ class Shoppers:
         market.deliveries[...] = market.orders * market.fill[:, :, None, :]
         self.backlog = market.orders - market.deliveries
         market.backlog[...] = self.backlog
-        regions = self.shape[2]
-        fill = np.repeat(market.fill, regions, axis=1)
-        life = np.repeat(self.life * MONTHS_PER_YEAR, regions, axis=1)
-        self.kernels.take_home(
-            now,
-            self.due,
-            self.owned,
-            self.visitor,
-            self.pick,
-            self.until,
-            self.start,
-            self.cell_key,
-            f32(fill),
-            f32(life),
-            self.life_factor,
-            self.key,
-        )
+        visits = self.visitor, self.pick, self.luck, self.until
+        self.kernels.take_home(now, self.due, self.owned, *visits, market.fill, self.life * MONTHS_PER_YEAR, self.life_factor)
         self.waiting += (np.clip(market.fill, LEAST_HOPE, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
         placed = market.orders.sum(axis=2)
         wanted = placed / self.waiting ** self.own.patience[:, None, None]
@@ -268,17 +255,13 @@ class Shoppers:
     def retire(self, market) -> None:
         """Batteries age class by class; those that leave the last class retire."""
         pace = AGE_CLASSES / (self.life * MONTHS_PER_YEAR)
-        self.kernels.grow_old(self.ages, np.minimum(pace, 1.0), market.deliveries, market.retirements, market.stock)
+        batteries = self.ages, np.minimum(pace, 1.0), market.deliveries, market.retirements, market.stock
+        self.kernels.grow_old(*(array.transpose(*range(1, array.ndim), 0) for array in batteries))
 
 
 def by_cell(number: np.ndarray) -> np.ndarray:
     """A number of each segment, ready to meet regions and chemistries: (realization, segment, 1, 1)."""
     return number[:, :, None, None]
-
-
-def f32(array: np.ndarray) -> np.ndarray:
-    """Contiguous float32, as the kernels want it."""
-    return np.ascontiguousarray(array, np.float32)
 
 
 def normal_share(limit: np.ndarray) -> np.ndarray:

@@ -12,17 +12,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from forecast.model.bits import WIDTH, equal, lowest
+from forecast.model.calendar import QUARTER
+
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 M1 = np.uint64(0xBF58476D1CE4E5B9)
 M2 = np.uint64(0x94D049BB133111EB)
 BUYER = np.uint64(0xD1B54A32D192ED03)
-S27, S30, S31, S40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
+S16, S27, S30, S31, S40 = np.uint64(16), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
+LOW24 = np.uint64(2**24 - 1)
 UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
 NEVER = np.float32(-1e4)
 LANES = 16  # visitors who choose side by side
 LATEST = 32000  # a month beyond any horizon
-STRIDE = 64  # due months looked at in one go
+TASTES, NEEDS = 5, 4
+TRAITS = TASTES + NEEDS + 1
 
 
 @njit(inline="always")
@@ -30,12 +35,6 @@ def _scramble(bits):
     bits = (bits ^ (bits >> S30)) * M1
     bits = (bits ^ (bits >> S27)) * M2
     return bits ^ (bits >> S31)
-
-
-@njit(inline="always")
-def _luck(key, occasion):
-    """Uniform in [0, 1) from a key and the number of the occasion (SplitMix64, as in ``streams``)."""
-    return np.float32(_scramble(_scramble(key + occasion * GOLDEN)) >> S40) * UNIT
 
 
 @njit(inline="always")
@@ -58,28 +57,19 @@ def _exp(x):
 
 
 @njit(inline="always")
-def _those_due(month, due, begin, end, visitor, place):
-    """Note the buyers whose battery falls due this month, in order; returns the place after the last."""
-    now = np.int16(month)
-    row = due[begin:end]
-    whole = len(row) - len(row) % STRIDE
-    for group in range(0, whole, STRIDE):
-        months = row[group : group + STRIDE]
-        hits, where = np.int16(0), np.int16(0)
-        for i in range(STRIDE):
-            hit = np.int16(months[i] == now)
-            hits += hit
-            where += hit * np.int16(i)
-        if hits == 1:
-            visitor[place] = begin + group + where
+def _those_due(month, due, begin, end, today):
+    """Note the buyers whose battery falls due this month, in order; returns how many."""
+    now, place = np.int16(month), 0
+    whole = end - (end - begin) % WIDTH
+    for group in range(begin, whole, WIDTH):
+        found = equal(due, group, now)
+        while found != 0:
+            today[place] = group + np.int64(lowest(found))
             place += 1
-        elif hits > 1:
-            for i in range(STRIDE):
-                visitor[place] = begin + group + i
-                place += months[i] == now
-    for i in range(whole, len(row)):
-        visitor[place] = begin + i
-        place += row[i] == now
+            found &= found - np.uint64(1)
+    for buyer in range(whole, end):
+        today[place] = buyer
+        place += due[buyer] == now
     return place
 
 
@@ -95,16 +85,17 @@ def _offers(admission, offers):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base, slope, habit, limit, admission, key, wish):
+def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key, base, slope, habit, limit, admission, key, wish):
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
     due        (realization, buyer) int16              month in which the battery falls due
     owned      (realization, buyer) int8               chemistry in use
-    visitor    (realization, buyer + 1) int32          written: who chose this month, in the order of cells
-    pick       (realization, buyer) int8               written: chemistry each visitor chose, -1 none
-    until      (realization, cell + 1) int64           written: visitors of a cell end here, those of the next begin
-    profile    (buyer, 5 tastes + 4 requirements + 1)  standard normal, the last uniform: openness; f32, as all that follow
+    visitor    (visit,) int32                          written: who chose this month, cell by cell and in these world by world
+    pick       (visit,) int8                           written: chemistry each visitor chose, -1 none
+    luck       (visit,) f32                            written: uniform luck of each visitor that is left for the delivery
+    until      (cell x realization + 1,) int64         written: visits of a world in a cell end here, the next begin
+    profile    (buyer, 5 tastes + 4 requirements + 1)  standard normal, the last uniform: openness; f32
     start      (cell + 1,) int64                       first buyer of each cell
     cell_key   (cell,) uint64                          luck of each cell, by name
     base       (realization, cell, chemistry)          utility of the mean buyer
@@ -113,45 +104,56 @@ def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base
     limit      (realization, cell, requirement, chemistry)  most demanding buyer that is still served
     admission  (realization, cell, chemistry)          share of buyers whose products admit the chemistry; 0 no offer
     key        (realization,) uint64                   luck of this world
-    wish       (realization, cell, chemistry) f64      written: sum of choice probabilities
+    wish       (realization, cell, chemistry)          written: sum of choice probabilities
 
     A buyer for whom nothing on offer is good enough takes from what is offered. ``LANES`` visitors of a cell choose side by
     side, each in a lane of its own through the loops, which so run as vectors; lanes left over repeat the last visitor and
     count for nothing.
     """
     worlds, cells, chemistries = base.shape
-    occasion = np.uint64(2 * month)
-    taste, need = np.empty((5, LANES), np.float32), np.empty((4, LANES), np.float32)
+    occasion = np.uint64(month) * GOLDEN
+    taste, need = np.empty((TASTES, LANES), np.float32), np.empty((NEEDS, LANES), np.float32)
     openness, best, sofar, mark = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    mine, passed, luck = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
+    mine, passed, bits = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
     utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
     wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
+    largest = np.diff(start).max()
+    today, people = np.empty(largest + LANES + 1, np.int64), np.empty((largest, TRAITS), np.float32)
     for c in range(cells):
+        for buyer in range(start[c], start[c + 1]):  # in order, which is quicker than fetching each when it comes
+            for a in range(TRAITS):
+                people[buyer - start[c], a] = profile[buyer, a]
         for r in range(worlds):
-            first = until[r, c]
-            last = until[r, c + 1] = _those_due(month, due[r], start[c], start[c + 1], visitor[r], first)
+            first, visitors = until[c * worlds + r], _those_due(month, due[r], start[c], start[c + 1], today)
+            until[c * worlds + r + 1] = first + visitors
+            visitor[first : first + visitors] = today[:visitors]
             offered = _offers(admission[r, c], offers)
-            if first == last or offered == 0:
-                pick[r, first:last] = NOTHING
+            if visitors == 0 or offered == 0:
+                pick[first : first + visitors] = NOTHING
                 continue
+            today[visitors : visitors + LANES] = today[visitors - 1]
             wishes[:offered] = 0.0
-            for begin in range(first, last, LANES):
-                here = min(LANES, last - begin)
+            for begin in range(0, visitors, LANES):
+                here = min(LANES, visitors - begin)
                 for i in range(LANES):
-                    buyer = visitor[r, begin + min(i, here - 1)]
-                    for a in range(5):
-                        taste[a, i] = profile[buyer, a]
-                    for q in range(4):
-                        need[q, i] = profile[buyer, 5 + q]
-                    openness[i] = profile[buyer, 9]
-                    mine[i] = owned[r, buyer]
-                    luck[i] = key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER)
+                    buyer = today[begin + i] - start[c]
+                    for a in range(TASTES):
+                        taste[a, i] = people[buyer, a]
+                    for q in range(NEEDS):
+                        need[q, i] = people[buyer, TASTES + q]
+                    openness[i] = people[buyer, TASTES + NEEDS]
+                    mine[i] = owned[r, today[begin + i]]
+                    bits[i] = buyer
                     best[i] = NEVER
+                for i in range(LANES):
+                    bits[i] = _scramble(_scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))
                 for o in range(offered):
                     k = offers[o]
-                    this, mean, loyalty, admitted = np.float32(k), base[r, c, k], habit[r, c], admission[r, c, k]
-                    b0, b1, b2, b3, b4 = slope[r, c, 0, k], slope[r, c, 1, k], slope[r, c, 2, k], slope[r, c, 3, k], slope[r, c, 4, k]
-                    n0, n1, n2, n3 = limit[r, c, 0, k], limit[r, c, 1, k], limit[r, c, 2, k], limit[r, c, 3, k]
+                    this, mean, loyalty, admitted = np.float32(k), np.float32(base[r, c, k]), np.float32(habit[r, c]), np.float32(admission[r, c, k])
+                    b0, b1, b2 = np.float32(slope[r, c, 0, k]), np.float32(slope[r, c, 1, k]), np.float32(slope[r, c, 2, k])
+                    b3, b4 = np.float32(slope[r, c, 3, k]), np.float32(slope[r, c, 4, k])
+                    n0, n1 = np.float32(limit[r, c, 0, k]), np.float32(limit[r, c, 1, k])
+                    n2, n3 = np.float32(limit[r, c, 2, k]), np.float32(limit[r, c, 3, k])
                     for i in range(LANES):
                         u = mean + (loyalty if mine[i] == this else np.float32(0.0))
                         u = u + taste[0, i] * b0 + taste[1, i] * b1 + taste[2, i] * b2 + taste[3, i] * b3 + taste[4, i] * b4
@@ -172,7 +174,7 @@ def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base
                         weight[o, i] = _exp(weight[o, i] - best[i])
                         sofar[i] += weight[o, i]
                 for i in range(LANES):
-                    mark[i] = _luck(luck[i], occasion) * sofar[i]
+                    mark[i] = np.float32(bits[i] >> S40) * UNIT * sofar[i]
                     best[i] = np.float32(1.0) / sofar[i] if i < here else np.float32(0.0)
                     sofar[i] = np.float32(0.0)
                 for o in range(offered):
@@ -181,37 +183,46 @@ def shop(month, due, owned, visitor, pick, until, profile, start, cell_key, base
                         passed[i] += sofar[i] <= mark[i]
                         wishes[o, i] += weight[o, i] * best[i]
                 for i in range(here):
-                    pick[r, begin + i] = offers[min(passed[i], offered - 1)]
+                    pick[first + begin + i] = offers[min(passed[i], offered - 1)]
+                    luck[first + begin + i] = np.float32((bits[i] >> S16) & LOW24) * UNIT
             for o in range(offered):
                 for i in range(LANES):
                     wish[r, c, offers[o]] += wishes[o, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def take_home(month, due, owned, visitor, pick, until, start, cell_key, fill, life, life_factor, key):
-    """Hand over what was delivered and set the month in which each battery falls due; the others come back next month.
+def take_home(month, due, owned, visitor, pick, luck, until, fill, life, life_factor):
+    """Hand over what was delivered and set the month in which each battery falls due.
 
-    fill         (realization, cell, chemistry) f32  share of orders delivered
-    life         (realization, cell, chemistry) f32  mean life in months
-    life_factor  (n,) float32                        life over its mean, quantiles at n equal steps
+    Who is not served keeps the order for a quarter, in which it is as likely to be served each month as now, and then chooses
+    again; who found nothing on offer comes back next month.
+
+    fill         (realization, segment, chemistry)  share of orders delivered; each segment has as many cells, one after the other
+    life         (realization, segment, chemistry)  mean life in months
+    life_factor  (n,) float32                       life over its mean, quantiles at n equal steps
     other arguments as in ``shop``; due and owned are written
     """
-    worlds, cells, _ = fill.shape
+    worlds, segments, _ = fill.shape
+    cells = (len(until) - 1) // worlds
     steps = life_factor.shape[0]
-    occasion = np.uint64(2 * month + 1)
     for c in range(cells):
+        s = c * segments // cells
         for r in range(worlds):
-            for place in range(until[r, c], until[r, c + 1]):
-                buyer = visitor[r, place]
-                when = month + 1
-                chosen = pick[r, place]
-                if chosen >= 0:
-                    luck = _luck(key[r] ^ (cell_key[c] + np.uint64(buyer - start[c]) * BUYER), occasion)
-                    if luck < fill[r, c, chosen]:
+            for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
+                buyer, chosen = visitor[place], pick[place]
+                if chosen < 0:
+                    due[r, buyer] = month + 1
+                    continue
+                left, waiting, when = luck[place], np.float32(1.0), month + QUARTER
+                for wait in range(QUARTER):
+                    served = waiting * np.float32(fill[r, s, chosen])
+                    if left < served:
                         owned[r, buyer] = chosen
-                        rank = luck / fill[r, c, chosen]
-                        wait = life[r, c, chosen] * life_factor[min(np.int64(rank * steps), steps - 1)]
-                        when = month + max(np.int64(1), np.int64(wait))
+                        lives = np.float32(life[r, s, chosen]) * life_factor[min(np.int64(left / served * steps), steps - 1)]
+                        when = month + wait + max(np.int64(1), np.int64(lives))
+                        break
+                    left -= served
+                    waiting -= served
                 due[r, buyer] = min(when, LATEST)
 
 
@@ -241,21 +252,26 @@ def enrol(due, owned, start, habit, left, shares, life):
 def grow_old(ages, pace, bought, retired, stock):
     """Move batteries in use on through their classes of age; what was bought is young, and what leaves the last class retires.
 
-    ages     (realization, segment, region, chemistry, class)  GWh in use, changed
-    pace     (realization, segment, chemistry)                 share of a class that moves on this month
-    bought   (realization, segment, region, chemistry)         GWh
-    retired  (realization, segment, region, chemistry)         written, GWh
-    stock    (realization, segment, region, chemistry)         written, GWh
+    Realizations are the last axis here, so that they run as vectors.
+
+    ages     (segment, region, chemistry, class, realization)  GWh in use, changed
+    pace     (segment, chemistry, realization)                 share of a class that moves on this month
+    bought   (segment, region, chemistry, realization)         GWh
+    retired  (segment, region, chemistry, realization)         written, GWh
+    stock    (segment, region, chemistry, realization)         written, GWh
     """
-    worlds, segments, regions, chemistries, classes = ages.shape
+    segments, regions, chemistries, classes, worlds = ages.shape
+    coming, total = np.empty(worlds), np.empty(worlds)
     for s in range(segments):
         for g in range(regions):
             for k in range(chemistries):
                 for r in range(worlds):
-                    coming, total = bought[r, s, g, k], 0.0
-                    for a in range(classes):
-                        moving = ages[r, s, g, k, a] * pace[r, s, k]
-                        ages[r, s, g, k, a] += coming - moving
-                        total += ages[r, s, g, k, a]
-                        coming = moving
-                    retired[r, s, g, k], stock[r, s, g, k] = coming, total
+                    coming[r], total[r] = bought[s, g, k, r], 0.0
+                for a in range(classes):
+                    for r in range(worlds):
+                        moving = ages[s, g, k, a, r] * pace[s, k, r]
+                        ages[s, g, k, a, r] += coming[r] - moving
+                        total[r] += ages[s, g, k, a, r]
+                        coming[r] = moving
+                for r in range(worlds):
+                    retired[s, g, k, r], stock[s, g, k, r] = coming[r], total[r]

@@ -51,10 +51,10 @@ def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
         counts = np.zeros((months, CHEMISTRIES), np.int64)
         for month in range(months):
             offers = c.bases[month], c.slopes[month], c.habit, c.limit, c.admission, c.key, wish
-            choice.shop(month, c.due, c.owned, c.visitor, c.chosen, c.until, profile, c.start, c.cell_key, *offers)
+            choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, *offers)
             twins.take_home(c, month)
-            for world, visitors in enumerate(c.until[:, -1]):
-                counts[month] += np.bincount(c.chosen[world, :visitors], minlength=CHEMISTRIES)
+            _, chosen, _, until = c.visits
+            counts[month] += np.bincount(chosen[: until[-1]], minlength=CHEMISTRIES)
         return counts
 
     return play

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from forecast.model import choice
+from forecast.model.calendar import QUARTER
 from tests import twins
 
 TIE = 1e-5
@@ -18,7 +19,7 @@ def test_wishes_and_picks_are_those_of_the_plain_twin(seed, chemistries, month):
     crowd = twins.crowd_of(seed, chemistries=chemistries, opening_life=10)
     twins.shop(crowd, month)
     chance, due = twins.probabilities(crowd), crowd.due == month
-    mark = twins.luck(crowd, 2 * month)
+    mark = twins.luck(crowd, month)
     expected = np.where(due, twins.picks(chance, mark), -1)
     tie = (np.abs(chance.cumsum(axis=-1) - mark[..., None]) < TIE).any(axis=-1)
     assert tie.mean() < 0.01
@@ -119,18 +120,37 @@ def test_whoever_is_due_acts_and_falls_due_again_later_and_nobody_else_is_touche
         np.testing.assert_array_equal(crowd.owned[~acted], owned[~acted])
 
 
-def test_what_was_delivered_falls_due_at_the_end_of_its_life_and_the_rest_next_month():
+def after_delivery(fill, life):
+    """Months in which batteries fall due and who was served, where everybody chose the first of two chemistries in month 0."""
     crowd = open_crowd(chemistries=2, buyers=5000)
-    crowd.fill[0, 0], crowd.life[...] = [0.3, 1.0], 20
+    crowd.fill[0, 0], crowd.life[...] = [fill, 1.0], life
     crowd.base[0, 0] = [9, -99]
     crowd.owned[...] = 1
     twins.shop(crowd, 0)
     twins.take_home(crowd, 0)
-    due, served = crowd.due[0], crowd.owned[0] == 0
-    assert served.mean() == pytest.approx(0.3, abs=0.03)
-    assert (due[~served] == 1).all()
-    assert (due[served].min(), due[served].max()) == (10, 30)
-    assert kstest(due[served], "uniform", (10, 20)).statistic < 0.1
+    return crowd.due[0], crowd.owned[0] == 0
+
+
+def test_what_was_delivered_falls_due_at_the_end_of_its_life():
+    due, served = after_delivery(fill=1, life=20)
+    assert served.all()
+    assert (due.min(), due.max()) == (10, 30)
+    assert kstest(due, "uniform", (10, 20)).statistic < 0.1
+
+
+def test_an_order_that_cannot_be_filled_stands_for_a_quarter_and_then_its_buyer_chooses_again():
+    due, served = after_delivery(fill=0.3, life=0)
+    assert (due[~served] == QUARTER).all()
+    months = np.bincount(due[served], minlength=4) / len(due)
+    np.testing.assert_allclose(months, [0, 0.3, 0.7 * 0.3, 0.7**2 * 0.3], atol=0.03)
+
+
+def test_where_nothing_is_offered_one_looks_again_next_month():
+    crowd = open_crowd()
+    crowd.admission[...] = 0
+    twins.shop(crowd, 0)
+    twins.take_home(crowd, 0)
+    assert (crowd.due == 1).all()
 
 
 def test_a_life_of_no_time_lasts_a_month():
@@ -167,7 +187,7 @@ def test_a_very_long_life_is_longer_than_any_horizon():
 
 def test_the_luck_of_choices_is_uniform_and_that_of_two_months_worlds_cells_or_buyers_unrelated():
     crowd = twins.crowd_of(buyers=20_000, cells=2)
-    first, second = twins.luck(crowd, 0), twins.luck(crowd, 2)
+    first, second = twins.luck(crowd, 0), twins.luck(crowd, 1)
     assert kstest(first[0], "uniform").pvalue > 0.01
     others = (second[0], first[1], np.roll(first[0], 1), first[0, ::-1])
     assert max(abs(np.corrcoef(first[0], other)[0, 1]) for other in others) < 0.03
