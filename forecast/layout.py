@@ -7,6 +7,7 @@ vectors. Arithmetic keeps the layout of what it is given, so only what is made f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ def side_by_side(array: np.ndarray, shape: tuple[int, ...] | None = None) -> np.
     """A copy of an array (realization, ...), broadcast to ``shape`` if given, worlds side by side."""
     found = blank(shape or array.shape, dtype=array.dtype)
     found[...] = array
+    return found
+
+
+def records(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One record of each world, (realization,), with a field for each number (realization,): what a kernel reads as ``own[r].trust``."""
+    found = np.empty(len(next(iter(numbers.values()))), [(name, float) for name in numbers])
+    for name, values in numbers.items():
+        found[name] = values
     return found
 
 

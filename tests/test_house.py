@@ -38,7 +38,10 @@ LEVELS = {
         *("buyers", "lithium", "manufacturers", "minerals", "mines", "plants", "policy", "programmes", "record"),
         *("recycling", "segments", "suppliers"),
     ),
-    "a": ("bits", "calendar", "chemistry", "choice", "cost", "geography", "market", "rationing", "trade"),
+    "a": (
+        *("bits", "calendar", "chemistry", "choice", "cost", "extraction", "geography", "market", "rationing"),
+        *("trade",),
+    ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
 

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting
-from forecast.layout import blank, side_by_side
+from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import COMMIT, MINE, MONTHS_PER_YEAR, QUARTER, is_quarter_end, month, on
+from forecast.model.market import STATUS
 from forecast.streams import each, normal, uniform
 
-MARGIN = 0.9  # share of running capacity below the marginal cost; the dearest tenth has other reasons to run
-RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(5)
+RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(len(STATUS))
 STATE = {"resource": RESOURCE, "evaluation": EVALUATION, "construction": CONSTRUCTION, "producing": PRODUCING}
 
 
@@ -60,20 +60,27 @@ class Mines:
 
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
         own, self.mining = parameters.mines, parameters.mining
+        from forecast.model import extraction  # compiled code is slow to load and needed only to play
+
+        self.kernels, self.behaviour = extraction, records(vars(self.mining))
         self.first_year = parameters.first_year
-        self.cash_cost = own.cash_cost * self.mining.cost_factor[:, None]
-        self.incentive = self.cash_cost + own.capital_cost * self.mining.required_return[:, None]
-        self.potential, self.known, self.capital_cost = own.potential, own.known, own.capital_cost
+        self.cash_cost = side_by_side(own.cash_cost * self.mining.cost_factor[:, None])
+        self.order = np.ascontiguousarray(np.argsort(self.cash_cost, axis=-1).T)  # all grow cheaper at one pace, so it stays
+        self.capital_cost = side_by_side(own.capital_cost)
+        self.incentive = self.cash_cost + self.capital_cost * self.mining.required_return[:, None]
+        self.cheaper = (1.0 - self.mining.cost_decline[:, None]) ** (1.0 / MONTHS_PER_YEAR)
+        self.potential, self.known = own.potential, own.known
         self.lead_time = own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR
-        self.status = side_by_side(np.array([STATE[state] for state in own.status]), own.capacity.shape)
-        self.capacity = np.where(self.status == PRODUCING, own.capacity, 0.0)
+        self.status = side_by_side(np.array([STATE[state] for state in own.status], np.int8)[None], own.capacity.shape)
+        self.capacity = side_by_side(np.where(self.status == PRODUCING, own.capacity, 0.0))
         self.running = side_by_side(self.capacity)
-        self.restart_in = np.zeros_like(self.capacity)
+        self.restart_in = blank(self.capacity.shape)
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
-        self.under_construction = blank((*self.capacity.shape, beyond + 1))
-        self.underway = np.zeros_like(self.capacity)
+        self.under_construction = blank((parameters.size, beyond + 1, len(own.names)))
+        self.coming = blank((parameters.size, beyond + 1))
+        self.underway = blank(self.capacity.shape)
         self._continue_building(own)
         self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)
         self.resolve = each(uniform, seed, [f"commit {name}" for name in own.names], realizations, parameters.months // QUARTER + 1)
@@ -88,10 +95,7 @@ class Mines:
         while True:
             yield on(env, MINE)
             self.cheapen()
-            self.open(month(env))
-            self.run_or_idle(market)
-            self.produce(market, month(env))
-            self.report(market, month(env))
+            self.work(market, month(env))
             yield on(env, COMMIT)
             self.form_expectation(market)
             if is_quarter_end(env):
@@ -100,38 +104,33 @@ class Mines:
 
     def cheapen(self) -> None:
         """Mining gets a little cheaper each month."""
-        kept = (1.0 - self.mining.cost_decline[:, None]) ** (1.0 / MONTHS_PER_YEAR)
-        self.cash_cost, self.incentive, self.capital_cost = self.cash_cost * kept, self.incentive * kept, self.capital_cost * kept
+        for cost in (self.cash_cost, self.incentive, self.capital_cost):
+            cost *= self.cheaper
 
-    def open(self, now: int) -> None:
-        """New capacity comes on stream and begins to ramp."""
-        opened = self.under_construction[:, :, now]
-        self.capacity += opened
-        self.underway -= opened
-        self.status = np.where((opened > 0) & (self.status == CONSTRUCTION), PRODUCING, self.status)
-
-    def run_or_idle(self, market) -> None:
-        """Idle below cash cost, restart above it; owners wait a little in both directions."""
-        over_cost = market.lithium_price[:, None] / self.cash_cost
-        stop = (self.status == PRODUCING) & (over_cost < self.mining.idle_below[:, None])
-        self.status = np.where(stop, IDLE, self.status)
-        waiting = (self.status == IDLE) & (over_cost > self.mining.restart_above[:, None])
-        self.restart_in = np.where(waiting, self.restart_in + 1.0, 0.0)
-        again = self.restart_in >= self.mining.restart_time[:, None]
-        self.status = np.where(again, PRODUCING, self.status)
-
-    def produce(self, market, now: int) -> None:
-        """Output ramps towards capacity, throttled where the margin is thin; outages and shocks take their part."""
-        over_cost = market.lithium_price[:, None] / self.cash_cost
-        full, idle = self.mining.full_above[:, None], self.mining.idle_below[:, None]
-        throttle = np.clip((over_cost - idle) / (full - idle), 0.0, 1.0)
-        target = np.where(self.status == PRODUCING, self.capacity * throttle, 0.0)
-        pace = np.where(target > self.running, 1.0 / self.mining.ramp_time[:, None], 1.0 / self.mining.slowdown_time[:, None])
-        self.running += (target - self.running) * pace
-        self.ramping = target - self.running
-        luck = np.maximum(1.0 + self.mining.outage[:, None] * self.outage[:, now], 0.0)
-        unexplained = np.exp(market.unexplained_mine_output)[:, None]
-        market.mine_output[...] = self.running * luck * unexplained * np.clip(1.0 - market.mine_cut, 0.0, 1.0) / MONTHS_PER_YEAR
+    def work(self, market, now: int) -> None:
+        """New capacity opens and ramps, mines idle below cash cost and restart above it; write down what they put out."""
+        self.kernels.work(
+            now,
+            self.behaviour,
+            market.lithium_price,
+            market.unexplained_mine_output,
+            self.cash_cost.T,
+            self.order,
+            np.moveaxis(self.under_construction, 0, -1),
+            self.coming.T,
+            np.moveaxis(self.outage, 0, -1),
+            market.mine_cut.T,
+            self.capacity.T,
+            self.underway.T,
+            self.status.T,
+            self.restart_in.T,
+            self.running.T,
+            market.mine_output.T,
+            market.mine_coming,
+            market.marginal_cost,
+        )
+        market.mine_capacity[...] = self.capacity
+        market.mine_status[...] = self.status
 
     def form_expectation(self, market) -> None:
         """Owners smooth the price and pull it towards what they think it must be in the long run."""
@@ -146,7 +145,7 @@ class Mines:
     def evaluate(self, now: int) -> None:
         """A resource becomes a project that can be built in the year in which it is known well enough."""
         known = self.first_year + now / MONTHS_PER_YEAR >= self.known
-        self.status = np.where((self.status == RESOURCE) & known, EVALUATION, self.status)
+        self.status[(self.status == RESOURCE) & known] = EVALUATION
 
     def commit(self, now: int) -> None:
         """Expand where it pays; open new mines, each when its owner makes up his mind."""
@@ -158,7 +157,7 @@ class Mines:
         opens = (self.status == EVALUATION) & (self.resolve[:, now // QUARTER] < rate)
         new = np.where(opens, self.mining.first_stage[:, None] * self.potential, 0.0)
         share = self.affordable(more + new)[:, None]
-        self.status = np.where(opens & (share > 0), CONSTRUCTION, self.status)
+        self.status[opens & (share > 0)] = CONSTRUCTION
         self._build(now, more * share, self.lead_time * self.mining.expansion_time[:, None])
         self._build(now, new * share, self.lead_time)
 
@@ -175,22 +174,9 @@ class Mines:
 
     def _build(self, now: int, size: np.ndarray, months: np.ndarray) -> None:
         """Enter capacity in the calendar of openings; what lies beyond the horizon never opens."""
-        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.under_construction.shape[-1] - 1).astype(int)
+        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.coming.shape[-1] - 1).astype(int)
         world, mine = size.nonzero()
-        self.under_construction[world, mine, when[world, mine]] += size[world, mine]
+        months_ahead, added = when[world, mine], size[world, mine]
+        self.under_construction[world, months_ahead, mine] += added
+        np.add.at(self.coming, (world, months_ahead), added)
         self.underway += size
-
-    def report(self, market, now: int) -> None:
-        """Write down capacity, status, what is on its way and what the last needed tonne costs."""
-        opens = self.under_construction[:, :, now + 1 : now + 1 + MONTHS_PER_YEAR].sum(axis=-1)
-        market.mine_coming[...] = (self.ramping + opens).sum(axis=-1) * np.exp(market.unexplained_mine_output)
-        market.mine_capacity[...] = self.capacity
-        market.mine_status[...] = self.status
-        market.marginal_cost[...] = self.marginal_cost()
-
-    def marginal_cost(self) -> np.ndarray:
-        """Cash cost below which most of the running capacity lies, (realization,) USD/t."""
-        order = np.argsort(self.cash_cost, axis=-1)
-        running = np.take_along_axis(self.running, order, axis=-1).cumsum(axis=-1)
-        reached = running >= MARGIN * running[:, -1:]
-        return np.take_along_axis(self.cash_cost, order, axis=-1)[np.arange(len(order)), reached.argmax(axis=-1)]

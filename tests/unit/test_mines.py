@@ -12,6 +12,7 @@ CLAYSTONE, QUARRY, SALAR = range(3)
 MINING = {
     "cost_factor": 1,
     "outage": 0,
+    "cost_decline": 0,
     "anchoring": 0,
     "full_above": 1.4,
     "idle_below": 0.9,
@@ -37,8 +38,7 @@ def operate(mines, market, price, months, now=0):
     """Some months at a price."""
     market.lithium_price[...] = price
     for _ in range(months):
-        mines.run_or_idle(market)
-        mines.produce(market, now)
+        mines.work(market, now)
 
 
 def test_at_a_good_price_a_mine_runs_at_capacity():
@@ -108,25 +108,25 @@ def test_nobody_builds_below_the_incentive_price():
 
 
 def test_at_a_price_that_pays_mines_expand_but_not_beyond_their_deposit():
-    mines, _ = stand(last_year=2040)
+    mines, market = stand(last_year=2040)
     for month in range(2, 300, 3):
         for passed in (month - 2, month - 1, month):
-            mines.open(passed)
+            mines.work(market, passed)
         mines.commit(month)
     assert (mines.capacity <= mines.potential * (1 + 1e-12)).all()
     assert (mines.capacity[:, [QUARRY, SALAR]] > 0.99 * mines.potential[:, [QUARRY, SALAR]]).all()
 
 
 def test_a_new_mine_comes_after_its_lead_time_in_stages():
-    mines, _ = stand(mining={"expansion_rate": 1e4, "first_stage": 0.4})
+    mines, market = stand(mining={"expansion_rate": 1e4, "first_stage": 0.4})
     mines.commit(11)
     assert (mines.status[:, CLAYSTONE] == EVALUATION).all(), "it is known from 2016 on"
     mines.commit(14)
     assert (mines.status[:, CLAYSTONE] == CONSTRUCTION).all()
     for month in range(15, 14 + 24):
-        mines.open(month)
+        mines.work(market, month)
     assert not mines.capacity[:, CLAYSTONE].any()
-    mines.open(14 + 24)
+    mines.work(market, 14 + 24)
     np.testing.assert_allclose(mines.capacity[:, CLAYSTONE], 40_000)
     assert (mines.status[:, CLAYSTONE] == PRODUCING).all()
 
@@ -179,26 +179,31 @@ def test_what_deposits_leave_unexplained_multiplies_what_is_put_out_and_nothing_
 def test_on_its_way_is_what_ramps_and_what_opens_within_a_year():
     mines, market = stand(mining={"ramp_time": 5})
     operate(mines, market, 20_000, 1)
-    mines.report(market, 0)
     np.testing.assert_allclose(market.mine_coming, 0, atol=1e-6)
     mines._build(0, np.full((3, 3), 1000.0), np.full((3, 3), 12.0))
     mines._build(0, np.full((3, 3), 500.0), np.full((3, 3), 13.0))
-    mines.report(market, 0)
+    operate(mines, market, 20_000, 1)
     np.testing.assert_allclose(market.mine_coming, 3000)
     mines.capacity[:, QUARRY] += 10_000
     market.unexplained_mine_output[...] = [0.0, 0.3, -0.5]
     operate(mines, market, 20_000, 1)
-    mines.report(market, 0)
     np.testing.assert_allclose(market.mine_coming, (3000 + 8000) * np.exp([0.0, 0.3, -0.5]))
 
 
 def test_the_marginal_cost_is_that_of_the_last_tenth_of_running_capacity():
-    mines, _ = stand()
-    np.testing.assert_allclose(mines.marginal_cost(), 5000)
-    mines.running[...] = [0, 10, 90]
-    np.testing.assert_allclose(mines.marginal_cost(), 4000)
-    mines.running[...] = [0, 11, 89]
-    np.testing.assert_allclose(mines.marginal_cost(), 5000)
+    mines, market = stand()
+    for quarry, salar, marginal in ((180, 60, 5000), (9, 91, 4000), (11, 89, 5000), (0, 0, 4000)):
+        mines.capacity[:, [QUARRY, SALAR]] = mines.running[:, [QUARRY, SALAR]] = [quarry, salar]
+        operate(mines, market, 20_000, 1)
+        np.testing.assert_allclose(market.marginal_cost, marginal)
+
+
+def test_the_marginal_cost_falls_as_mining_grows_cheaper():
+    mines, market = stand(mining={"cost_decline": 0.1})
+    for _ in range(12):
+        mines.cheapen()
+    operate(mines, market, 20_000, 1)
+    np.testing.assert_allclose(market.marginal_cost, 0.9 * 5000)
 
 
 @pytest.mark.parametrize(("months", "seen"), [(1, 3000), (12, 3000), (13, 0), (500, 0)])
@@ -206,5 +211,5 @@ def test_the_end_of_the_horizon_hides_nothing_that_is_on_its_way_and_brings_noth
     mines, market = stand(last_year=2017)
     operate(mines, market, 20_000, 1)
     mines._build(35, np.full((3, 3), 1000.0), np.full((3, 3), months))
-    mines.report(market, 35)
+    operate(mines, market, 20_000, 1, now=35)
     np.testing.assert_allclose(market.mine_coming, seen, atol=1e-6)
