@@ -82,3 +82,73 @@ def work(
             ramping[r] += coming[month, r]
         ahead[r] = ramping[r] * factor[r]
         marginal[r] = _marginal(r, cash_cost, order, running, total[r])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def build(now, size, lead, opening, coming, underway):
+    """Enter capacity in the calendar of openings; what lies beyond its end opens in its last month, which never comes.
+
+    size  (mine, realization)  t/year
+    lead  (mine, realization)  months
+    other arguments as in ``work``; opening, coming and underway are changed
+    """
+    mines, worlds = size.shape
+    for m in range(mines):
+        for r in range(worlds):
+            if size[m, r] > 0:
+                _enter(now, m, r, size[m, r], lead[m, r], opening, coming, underway)
+
+
+@njit(inline="always")
+def _enter(now, mine, world, size, lead, opening, coming, underway):
+    when = min(now + int(max(np.rint(lead), 1.0)), len(coming) - 1)
+    opening[when, mine, world] += size
+    coming[when, world] += size
+    underway[mine, world] += size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def commit(
+    now, years, known, own, believed, spot, luck, cash_cost, incentive, capital_cost, potential, lead,
+    capacity, running, underway, status, opening, coming,
+):  # fmt: skip
+    """Resources become projects; owners expand where it pays and open new mines, as far as money and contractors go.
+
+    years         of a quarter
+    known         (mine, realization) bool     whether the deposit is known well enough to build
+    believed      (realization,)               price that owners expect in the long run, USD/t
+    spot          (realization,)               price that owners have seen of late, USD/t
+    luck          (mine, realization)          uniform: when an owner makes up his mind
+    incentive     (mine, realization)          price that pays for new capacity, USD/t
+    capital_cost  (mine, realization)          USD per t/year
+    potential     (mine, realization)          t/year
+    lead          (mine, realization)          of a new mine, months
+    other arguments as in ``work``; underway, status, opening and coming are changed
+    """
+    mines, worlds = capacity.shape
+    wanted = np.zeros(mines)
+    for r in range(worlds):
+        earned, there, bill, total = 0.0, 0.0, 0.0, 0.0
+        for m in range(mines):
+            wanted[m] = 0.0
+            if status[m, r] == RESOURCE and known[m, r]:
+                status[m, r] = EVALUATION
+            earned += running[m, r] * max(spot[r] - cash_cost[m, r], 0.0)
+            there += capacity[m, r]
+            if known[m, r] and believed[r] > incentive[m, r] and (status[m, r] == PRODUCING or status[m, r] == EVALUATION):
+                eager = -np.expm1(-own[r].eagerness * np.log(believed[r] / incentive[m, r]))
+                rate = own[r].expansion_rate * eager * years
+                if status[m, r] == PRODUCING:
+                    wanted[m] = rate * max(potential[m, r] - capacity[m, r] - underway[m, r], 0.0)
+                elif luck[m, r] < rate:
+                    wanted[m] = own[r].first_stage * potential[m, r]
+                bill += wanted[m] * capital_cost[m, r]
+                total += wanted[m]
+        paid, most = own[r].reinvestment * earned * years, own[r].fastest_growth * there * years
+        share = min(paid / max(bill, 1e-9), most / max(total, 1e-9), 1.0)
+        for m in range(mines):
+            if wanted[m] * share > 0:
+                expands = status[m, r] == PRODUCING
+                if not expands:
+                    status[m, r] = CONSTRUCTION
+                _enter(now, m, r, wanted[m] * share, lead[m, r] * (own[r].expansion_time if expands else 1.0), opening, coming, underway)

@@ -69,8 +69,8 @@ class Mines:
         self.capital_cost = side_by_side(own.capital_cost)
         self.incentive = self.cash_cost + self.capital_cost * self.mining.required_return[:, None]
         self.cheaper = (1.0 - self.mining.cost_decline[:, None]) ** (1.0 / MONTHS_PER_YEAR)
-        self.potential, self.known = own.potential, own.known
-        self.lead_time = own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR
+        self.potential, self.known = side_by_side(own.potential), own.known
+        self.lead_time = side_by_side(own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR)
         self.status = side_by_side(np.array([STATE[state] for state in own.status], np.int8)[None], own.capacity.shape)
         self.capacity = side_by_side(np.where(self.status == PRODUCING, own.capacity, 0.0))
         self.running = side_by_side(self.capacity)
@@ -78,8 +78,7 @@ class Mines:
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
-        self.under_construction = blank((parameters.size, beyond + 1, len(own.names)))
-        self.coming = blank((parameters.size, beyond + 1))
+        self.opening, self.coming = np.zeros((beyond + 1, *self.capacity.T.shape)), np.zeros((beyond + 1, parameters.size))
         self.underway = blank(self.capacity.shape)
         self._continue_building(own)
         self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)
@@ -99,7 +98,6 @@ class Mines:
             yield on(env, COMMIT)
             self.form_expectation(market)
             if is_quarter_end(env):
-                self.evaluate(month(env))
                 self.commit(month(env))
 
     def cheapen(self) -> None:
@@ -116,8 +114,8 @@ class Mines:
             market.unexplained_mine_output,
             self.cash_cost.T,
             self.order,
-            np.moveaxis(self.under_construction, 0, -1),
-            self.coming.T,
+            self.opening,
+            self.coming,
             np.moveaxis(self.outage, 0, -1),
             market.mine_cut.T,
             self.capacity.T,
@@ -136,47 +134,30 @@ class Mines:
         """Owners smooth the price and pull it towards what they think it must be in the long run."""
         self.expected_price += (np.log(market.lithium_price) - self.expected_price) / self.mining.expectation_time
 
-    def promise(self) -> np.ndarray:
-        """Share by which the expected price exceeds each mine's incentive price (logarithm; negative: it does not)."""
-        anchoring = self.mining.anchoring
-        expected = anchoring * self.long_run_price + (1.0 - anchoring) * self.expected_price
-        return expected[:, None] - np.log(self.incentive)
-
-    def evaluate(self, now: int) -> None:
-        """A resource becomes a project that can be built in the year in which it is known well enough."""
-        known = self.first_year + now / MONTHS_PER_YEAR >= self.known
-        self.status[(self.status == RESOURCE) & known] = EVALUATION
-
     def commit(self, now: int) -> None:
-        """Expand where it pays; open new mines, each when its owner makes up his mind."""
-        known = self.first_year + now / MONTHS_PER_YEAR >= self.known
-        eager = -np.expm1(-self.mining.eagerness[:, None] * np.maximum(self.promise(), 0.0)) * known
-        rate = self.mining.expansion_rate[:, None] * eager * QUARTER / MONTHS_PER_YEAR
-        room = np.maximum(self.potential - self.capacity - self.underway, 0.0)
-        more = np.where(self.status == PRODUCING, rate * room, 0.0)
-        opens = (self.status == EVALUATION) & (self.resolve[:, now // QUARTER] < rate)
-        new = np.where(opens, self.mining.first_stage[:, None] * self.potential, 0.0)
-        share = self.affordable(more + new)[:, None]
-        self.status[opens & (share > 0)] = CONSTRUCTION
-        self._build(now, more * share, self.lead_time * self.mining.expansion_time[:, None])
-        self._build(now, new * share, self.lead_time)
-
-    def affordable(self, wanted: np.ndarray) -> np.ndarray:
-        """Share of the capacity wanted this quarter for which there are money and contractors, (realization,).
-
-        wanted  (realization, mine) t LCE/year
-        """
-        margin = np.maximum(np.exp(self.expected_price)[:, None] - self.cash_cost, 0.0)
-        money = self.mining.reinvestment * (self.running * margin).sum(axis=-1) * QUARTER / MONTHS_PER_YEAR
-        most = self.mining.fastest_growth * self.capacity.sum(axis=-1) * QUARTER / MONTHS_PER_YEAR
-        paid = money / np.maximum((wanted * self.capital_cost).sum(axis=-1), 1e-9)
-        return np.minimum(np.minimum(paid, most / np.maximum(wanted.sum(axis=-1), 1e-9)), 1.0)
+        """Expand where it pays; open new mines, each when its owner makes up his mind; all together as far as money and contractors go."""
+        anchoring = self.mining.anchoring
+        self.kernels.commit(
+            now,
+            QUARTER / MONTHS_PER_YEAR,
+            (self.first_year + now / MONTHS_PER_YEAR >= self.known).T,
+            self.behaviour,
+            np.exp(anchoring * self.long_run_price + (1.0 - anchoring) * self.expected_price),
+            np.exp(self.expected_price),
+            self.resolve[:, now // QUARTER].T,
+            self.cash_cost.T,
+            self.incentive.T,
+            self.capital_cost.T,
+            self.potential.T,
+            self.lead_time.T,
+            self.capacity.T,
+            self.running.T,
+            self.underway.T,
+            self.status.T,
+            self.opening,
+            self.coming,
+        )
 
     def _build(self, now: int, size: np.ndarray, months: np.ndarray) -> None:
         """Enter capacity in the calendar of openings; what lies beyond the horizon never opens."""
-        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.coming.shape[-1] - 1).astype(int)
-        world, mine = size.nonzero()
-        months_ahead, added = when[world, mine], size[world, mine]
-        self.under_construction[world, months_ahead, mine] += added
-        np.add.at(self.coming, (world, months_ahead), added)
-        self.underway += size
+        self.kernels.build(now, size.T, months.T, self.opening, self.coming, self.underway.T)

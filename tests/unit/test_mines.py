@@ -101,9 +101,8 @@ def test_nobody_builds_below_the_incentive_price():
     mines, _ = stand()
     mines.expected_price = np.log(mines.incentive.min(axis=-1)) - 0.01
     for month in range(2, 60, 3):
-        mines.evaluate(month)
         mines.commit(month)
-    assert not mines.under_construction.any()
+    assert not mines.opening.any()
     assert (mines.status[:, CLAYSTONE] == EVALUATION).all()
 
 
@@ -133,10 +132,11 @@ def test_a_new_mine_comes_after_its_lead_time_in_stages():
 
 def test_a_resource_becomes_a_project_in_its_year():
     mines, _ = stand()
+    mines.expected_price[...] = 0
     mines.status[:, CLAYSTONE] = RESOURCE
-    mines.evaluate(11)
+    mines.commit(11)
     assert (mines.status[:, CLAYSTONE] == RESOURCE).all()
-    mines.evaluate(12)
+    mines.commit(12)
     assert (mines.status[:, CLAYSTONE] == EVALUATION).all()
 
 
