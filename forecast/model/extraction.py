@@ -13,14 +13,8 @@ RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(len(STATUS))
 
 
 @njit(inline="always")
-def _throttle(over_cost, own):
-    """Share of capacity that is worth running at this price over cash cost."""
-    return min(max((over_cost - own.idle_below) / (own.full_above - own.idle_below), 0.0), 1.0)
-
-
-@njit(inline="always")
 def _marginal(world, cash_cost, order, running, total):
-    """Cash cost below which most of the running capacity lies, USD/t."""
+    """Cash cost, as it was at the start, below which most of the running capacity lies, USD/t."""
     reached = 0.0
     for rank in range(len(order)):
         mine = order[rank, world]
@@ -32,15 +26,17 @@ def _marginal(world, cash_cost, order, running, total):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def work(
-    now, own, price, unexplained, cash_cost, order, opening, coming, luck, cut, capacity, underway, status, waited, running, output, ahead, marginal
-):
+    now, own, price, unexplained, cheap, cash_cost, order, opening, coming, luck, cut,
+    capacity, underway, status, waited, running, output, ahead, marginal,
+):  # fmt: skip
     """A month of all mines: new capacity opens; owners idle below cash cost and restart above it; output ramps.
 
     now          index of the month
     own          (realization,) records         behaviour of mine owners
     price        (realization,)                 of lithium carbonate, USD/t
     unexplained  (realization,)                 logarithm of output that the deposits do not explain
-    cash_cost    (mine, realization)            USD/t
+    cheap        (realization,)                 cost over that of the start
+    cash_cost    (mine, realization)            at the start, USD/t
     order        (mine, realization) int        mines from the cheapest to the dearest
     opening      (month, mine, realization)     capacity that opens, t/year
     coming       (month, realization)           the same of all mines
@@ -53,6 +49,10 @@ def work(
     """
     mines, worlds = capacity.shape
     ramping, total, factor = np.zeros(worlds), np.zeros(worlds), np.exp(unexplained)
+    worth, faster, slower, throttled = price / cheap, np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    for r in range(worlds):
+        faster[r], slower[r] = 1.0 / own[r].ramp_time, 1.0 / own[r].slowdown_time
+        throttled[r] = 1.0 / (own[r].full_above - own[r].idle_below)
     for m in range(mines):
         for r in range(worlds):
             opened = opening[now, m, r]
@@ -64,15 +64,16 @@ def work(
             if status[m, r] < PRODUCING:
                 output[m, r] = 0.0
                 continue
-            over_cost = price[r] / cash_cost[m, r]
+            over_cost = worth[r] / cash_cost[m, r]
             if status[m, r] == PRODUCING and over_cost < own[r].idle_below:
                 status[m, r] = IDLE
             waited[m, r] = waited[m, r] + 1 if status[m, r] == IDLE and over_cost > own[r].restart_above else 0
             if waited[m, r] >= own[r].restart_time:
                 status[m, r] = PRODUCING
-            target = capacity[m, r] * _throttle(over_cost, own[r]) if status[m, r] == PRODUCING else 0.0
+            throttle = min(max((over_cost - own[r].idle_below) * throttled[r], 0.0), 1.0)
+            target = capacity[m, r] * throttle if status[m, r] == PRODUCING else 0.0
             gap = target - running[m, r]
-            running[m, r] += gap / (own[r].ramp_time if gap > 0 else own[r].slowdown_time)
+            running[m, r] += gap * (faster[r] if gap > 0 else slower[r])
             ramping[r] += target - running[m, r]
             total[r] += running[m, r]
             works = max(1.0 + own[r].outage * luck[now, m, r], 0.0) * min(max(1.0 - cut[m, r], 0.0), 1.0)
@@ -81,7 +82,7 @@ def work(
         for month in range(now + 1, min(now + 1 + MONTHS_PER_YEAR, len(coming))):
             ramping[r] += coming[month, r]
         ahead[r] = ramping[r] * factor[r]
-        marginal[r] = _marginal(r, cash_cost, order, running, total[r])
+        marginal[r] = cheap[r] * _marginal(r, cash_cost, order, running, total[r])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -109,7 +110,7 @@ def _enter(now, mine, world, size, lead, opening, coming, underway):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def commit(
-    now, years, known, own, believed, spot, luck, cash_cost, incentive, capital_cost, potential, lead,
+    now, years, known, own, believed, spot, luck, cheap, cash_cost, incentive, capital_cost, potential, lead,
     capacity, running, underway, status, opening, coming,
 ):  # fmt: skip
     """Resources become projects; owners expand where it pays and open new mines, as far as money and contractors go.
@@ -119,36 +120,39 @@ def commit(
     believed      (realization,)               price that owners expect in the long run, USD/t
     spot          (realization,)               price that owners have seen of late, USD/t
     luck          (mine, realization)          uniform: when an owner makes up his mind
-    incentive     (mine, realization)          price that pays for new capacity, USD/t
-    capital_cost  (mine, realization)          USD per t/year
+    incentive     (mine, realization)          price that pays for new capacity at the cost of the start, USD/t
+    capital_cost  (mine, realization)          at the start, USD per t/year
     potential     (mine, realization)          t/year
     lead          (mine, realization)          of a new mine, months
     other arguments as in ``work``; underway, status, opening and coming are changed
     """
     mines, worlds = capacity.shape
-    wanted = np.zeros(mines)
-    for r in range(worlds):
-        earned, there, bill, total = 0.0, 0.0, 0.0, 0.0
-        for m in range(mines):
-            wanted[m] = 0.0
+    wanted = np.zeros((mines, worlds))
+    earned, there, bill, total = np.zeros(worlds), np.zeros(worlds), np.zeros(worlds), np.zeros(worlds)
+    hoped, seen, share = believed / cheap, spot / cheap, np.empty(worlds)
+    for m in range(mines):
+        for r in range(worlds):
             if status[m, r] == RESOURCE and known[m, r]:
                 status[m, r] = EVALUATION
-            earned += running[m, r] * max(spot[r] - cash_cost[m, r], 0.0)
-            there += capacity[m, r]
-            if known[m, r] and believed[r] > incentive[m, r] and (status[m, r] == PRODUCING or status[m, r] == EVALUATION):
-                eager = -np.expm1(-own[r].eagerness * np.log(believed[r] / incentive[m, r]))
+            if status[m, r] >= PRODUCING:
+                earned[r] += running[m, r] * max(seen[r] - cash_cost[m, r], 0.0)
+                there[r] += capacity[m, r]
+            if hoped[r] > incentive[m, r] and known[m, r] and (status[m, r] == PRODUCING or status[m, r] == EVALUATION):
+                eager = -np.expm1(-own[r].eagerness * np.log(hoped[r] / incentive[m, r]))
                 rate = own[r].expansion_rate * eager * years
                 if status[m, r] == PRODUCING:
-                    wanted[m] = rate * max(potential[m, r] - capacity[m, r] - underway[m, r], 0.0)
+                    wanted[m, r] = rate * max(potential[m, r] - capacity[m, r] - underway[m, r], 0.0)
                 elif luck[m, r] < rate:
-                    wanted[m] = own[r].first_stage * potential[m, r]
-                bill += wanted[m] * capital_cost[m, r]
-                total += wanted[m]
-        paid, most = own[r].reinvestment * earned * years, own[r].fastest_growth * there * years
-        share = min(paid / max(bill, 1e-9), most / max(total, 1e-9), 1.0)
-        for m in range(mines):
-            if wanted[m] * share > 0:
+                    wanted[m, r] = own[r].first_stage * potential[m, r]
+                bill[r] += wanted[m, r] * capital_cost[m, r] * cheap[r]
+                total[r] += wanted[m, r]
+    for r in range(worlds):
+        paid, most = own[r].reinvestment * earned[r] * cheap[r] * years, own[r].fastest_growth * there[r] * years
+        share[r] = min(paid / max(bill[r], 1e-9), most / max(total[r], 1e-9), 1.0)
+    for m in range(mines):
+        for r in range(worlds):
+            size = wanted[m, r] * share[r]
+            if size > 0:
                 expands = status[m, r] == PRODUCING
-                if not expands:
-                    status[m, r] = CONSTRUCTION
-                _enter(now, m, r, wanted[m] * share, lead[m, r] * (own[r].expansion_time if expands else 1.0), opening, coming, underway)
+                status[m, r] = PRODUCING if expands else CONSTRUCTION
+                _enter(now, m, r, size, lead[m, r] * (own[r].expansion_time if expands else 1.0), opening, coming, underway)

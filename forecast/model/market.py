@@ -6,11 +6,12 @@ results: its dimensions, unit and meaning stand here and nowhere else. Realizati
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.layout import blank, one_after_another
+from forecast.layout import one_after_another
 
 MONTHS = 12
 COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
@@ -137,6 +138,50 @@ DERIVED: dict[str, tuple[Column, str]] = {
 }
 
 
+class Board:
+    """Columns that are kept in one way, in one piece of memory: a month of all of them is written down in one go.
+
+    shapes        {column: lengths of its axes}
+    every, how    as in ``Column``
+    now           (number, realization), the columns one below the other
+    kept          (time, number, realization) float32
+    """
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]], realizations: int, every: str, how: str, steps: int):
+        self.shapes, self.every, self.how = shapes, every, how
+        ends = np.cumsum([0, *(math.prod(shape) for shape in shapes.values())])
+        self.places = {name: slice(*ends[number : number + 2]) for number, name in enumerate(shapes)}
+        self.now = np.zeros((ends[-1], realizations))
+        self.total = np.zeros_like(self.now) if every == "year" and how != "last" else self.now
+        self.kept = np.zeros((steps if every else 0, *self.now.shape), np.float32)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column as it stands now, (realization, *dims); what is written into it stands on the board."""
+        return self._worlds_first(name, self.now)
+
+    def note(self, month: int) -> None:
+        """Keep this month: as it is, or as its part of the year."""
+        year, month_of_year = divmod(month, MONTHS)
+        if self.every == "month":
+            self.kept[month] = self.now
+        elif self.how == "last":
+            if month_of_year == MONTHS - 1:
+                self.kept[year] = self.now
+        else:
+            np.add(self.total if month_of_year else 0.0, self.now, out=self.total)
+            if month_of_year == MONTHS - 1:
+                self.kept[year] = self.total / MONTHS if self.how == "mean" else self.total
+
+    def results(self) -> dict[str, np.ndarray]:
+        """What was kept, name -> (realization, time, *dims)."""
+        return {name: one_after_another(self._worlds_first(name, self.kept)) for name in self.shapes}
+
+    def _worlds_first(self, name: str, numbers: np.ndarray) -> np.ndarray:
+        *before, _, worlds = numbers.shape
+        own = numbers[..., self.places[name], :]
+        return np.moveaxis(own.reshape(*before, *self.shapes[name], worlds), -1, 0)
+
+
 class Market:
     """All columns of a block of worlds.
 
@@ -145,41 +190,32 @@ class Market:
     """
 
     def __init__(self, sizes: dict[str, int], realizations: int, months: int, monthly: bool = False):
-        self.months = months
         self.month = 0
-        self._every = {name: "month" if monthly and c.every else c.every for name, c in COLUMNS.items()}
-        self._kept: dict[str, np.ndarray] = {}
+        kinds: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
         for name, declared in (COLUMNS | BETWEEN_AGENTS).items():
-            shape = (realizations, *(sizes[dim] for dim in declared.dims))
-            setattr(self, name, blank(shape))
-            if not declared.every:
-                continue
-            steps = months if self._every[name] == "month" else months // MONTHS
-            self._kept[name] = blank((realizations, steps, *shape[1:]), dtype=np.float32)
-            if self._every[name] == "year" and declared.how != "last":
-                setattr(self, f"_sum_{name}", blank(shape))
+            every = "month" if monthly and declared.every else declared.every
+            alike = kinds.setdefault((every, declared.how if every == "year" else ""), {})
+            alike[name] = tuple(sizes[dim] for dim in declared.dims)
+        self._boards = []
+        for (every, how), shapes in kinds.items():
+            board = Board(shapes, realizations, every, how, months // MONTHS if every == "year" else months)
+            for name in shapes:
+                setattr(self, name, board.column(name))
+            if every:
+                self._boards.append(board)
 
     def record(self) -> None:
-        """Keep this month: as it is, or as its part of the year."""
-        year, month_of_year = divmod(self.month, MONTHS)
-        for name, declared in COLUMNS.items():
-            now = getattr(self, name)
-            if self._every[name] == "month":
-                self._kept[name][:, self.month] = now
-            elif declared.how == "last":
-                if month_of_year == MONTHS - 1:
-                    self._kept[name][:, year] = now
-            else:
-                total = getattr(self, f"_sum_{name}")
-                total += now
-                if month_of_year == MONTHS - 1:
-                    self._kept[name][:, year] = total / MONTHS if declared.how == "mean" else total
-                    total[...] = 0
+        """Write the month down."""
+        for board in self._boards:
+            board.note(self.month)
         self.month += 1
 
     def results(self) -> dict[str, np.ndarray]:
         """Everything recorded, name -> (realization, time, *dims) float32, shares included; to be asked for once, as memory is given back."""
-        kept = {name: one_after_another(self._kept.pop(name)) for name in list(self._kept)}
+        found: dict[str, np.ndarray] = {}
+        while self._boards:
+            found |= self._boards.pop().results()
+        kept = {name: found[name] for name in COLUMNS}
         for name, (_, whole) in DERIVED.items():
             total = kept[whole].sum(axis=-1, keepdims=True)
             kept[name] = np.divide(kept[whole], total, out=np.zeros_like(kept[whole]), where=total > 0)

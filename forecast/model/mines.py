@@ -65,16 +65,16 @@ class Mines:
         self.kernels, self.behaviour = extraction, records(vars(self.mining))
         self.first_year = parameters.first_year
         self.cash_cost = side_by_side(own.cash_cost * self.mining.cost_factor[:, None])
-        self.order = np.ascontiguousarray(np.argsort(self.cash_cost, axis=-1).T)  # all grow cheaper at one pace, so it stays
+        self.order = np.ascontiguousarray(np.argsort(self.cash_cost, axis=-1).T, np.int16)  # all grow cheaper at one pace, so it stays
         self.capital_cost = side_by_side(own.capital_cost)
         self.incentive = self.cash_cost + self.capital_cost * self.mining.required_return[:, None]
-        self.cheaper = (1.0 - self.mining.cost_decline[:, None]) ** (1.0 / MONTHS_PER_YEAR)
+        self.cheap, self.cheaper = np.ones(parameters.size), (1.0 - self.mining.cost_decline) ** (1.0 / MONTHS_PER_YEAR)
         self.potential, self.known = side_by_side(own.potential), own.known
         self.lead_time = side_by_side(own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR)
         self.status = side_by_side(np.array([STATE[state] for state in own.status], np.int8)[None], own.capacity.shape)
         self.capacity = side_by_side(np.where(self.status == PRODUCING, own.capacity, 0.0))
         self.running = side_by_side(self.capacity)
-        self.restart_in = blank(self.capacity.shape)
+        self.waited = blank(self.capacity.shape, 0, np.int16)
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
@@ -102,8 +102,7 @@ class Mines:
 
     def cheapen(self) -> None:
         """Mining gets a little cheaper each month."""
-        for cost in (self.cash_cost, self.incentive, self.capital_cost):
-            cost *= self.cheaper
+        self.cheap *= self.cheaper
 
     def work(self, market, now: int) -> None:
         """New capacity opens and ramps, mines idle below cash cost and restart above it; write down what they put out."""
@@ -112,6 +111,7 @@ class Mines:
             self.behaviour,
             market.lithium_price,
             market.unexplained_mine_output,
+            self.cheap,
             self.cash_cost.T,
             self.order,
             self.opening,
@@ -121,7 +121,7 @@ class Mines:
             self.capacity.T,
             self.underway.T,
             self.status.T,
-            self.restart_in.T,
+            self.waited.T,
             self.running.T,
             market.mine_output.T,
             market.mine_coming,
@@ -145,6 +145,7 @@ class Mines:
             np.exp(anchoring * self.long_run_price + (1.0 - anchoring) * self.expected_price),
             np.exp(self.expected_price),
             self.resolve[:, now // QUARTER].T,
+            self.cheap,
             self.cash_cost.T,
             self.incentive.T,
             self.capital_cost.T,
