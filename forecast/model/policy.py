@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from forecast.declare import Block, Quantity, parameter, setting
+from forecast.layout import blank
 from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, on
 
 KINDS = {
@@ -48,44 +49,47 @@ class Event(Block):
 
 
 class Policy:
-    """Dated policies and shocks; one process each, waiting for its day."""
+    """Dated policies and shocks; what is in force stands on the blackboard until something begins, ends or reaches other cells."""
 
     def __init__(self, parameters):
         self.events, self.first_year = parameters.policy, parameters.first_year
         names = {"regions": parameters.regions, "chemistries": parameters.chemistries, "segments": parameters.segments, "mines": parameters.mines}
         names |= {"manufacturers": parameters.manufacturers, "minerals": parameters.minerals, "components": parameters.components}
         self.chosen = {axis: self._chosen(getattr(self.events, axis), owner.names) for axis, owner in names.items()}
+        self.in_force = blank(self.events.start.shape, False, bool)
+        self.choosy = [row for row, kind in enumerate(self.events.kind) if kind == "subsidy" and (self.events.minimum_specific_energy[:, row] > 0).any()]
+        self.reached = self._reached(np.zeros((parameters.size, len(parameters.chemistries.names))))
 
     @staticmethod
     def _chosen(lists, names) -> np.ndarray:
         """Which names each event touches, (event, name) of 0 and 1; an empty list means all."""
         return np.array([[not chosen or name in chosen for name in names] for chosen in lists], float).reshape(len(lists), len(names))
 
-    def start(self, env, market) -> None:
-        """Set every event to wait."""
-        env.process(self.clear(env, market))
-        for row in range(len(self.events.names)):
-            env.process(self.run(env, market, row))
-
-    def clear(self, env, market):
-        """Each month begins without policy; what is in force says so again on the same day."""
-        while True:
-            for name in EFFECTS:
-                getattr(market, name)[...] = 0.0
-            yield on(env, PROCLAIM - 1)
-
-    def run(self, env, market, row: int):
-        """Wait for the day, stay in force, end."""
-        start, end = self.events.start[:, row], self.events.end[:, row]
-        yield env.timeout(max((start.min() - self.first_year) * MONTHS_PER_YEAR // 1 * DAYS_PER_MONTH, 0))
+    def run(self, env, market):
+        """Each month, see what has begun, what has ended and which cells have become good enough for a subsidy."""
         while True:
             yield on(env, PROCLAIM)
-            year = self.first_year + env.now / DAYS_PER_MONTH / MONTHS_PER_YEAR
-            in_force = (start <= year) & (year < end)
-            if in_force.any():
-                self.apply(market, row, in_force * self.events.size[:, row], in_force)
-            elif year >= end.max():
-                return
+            before = self.in_force, self.reached
+            self.in_force = self.now_in_force(self.first_year + env.now / DAYS_PER_MONTH / MONTHS_PER_YEAR)
+            self.reached = self._reached(market.specific_energy)
+            if not all(map(np.array_equal, before, (self.in_force, self.reached))):
+                self.proclaim(market)
+
+    def now_in_force(self, year: float) -> np.ndarray:
+        """Which events are in force, (realization, event)."""
+        return (self.events.start <= year) & (year < self.events.end)
+
+    def _reached(self, specific_energy: np.ndarray) -> np.ndarray:
+        """Which chemistries are good enough for each subsidy that asks for a specific energy, (realization, event, chemistry)."""
+        return specific_energy[:, None, :] >= self.events.minimum_specific_energy[:, self.choosy, None]
+
+    def proclaim(self, market) -> None:
+        """Wipe the blackboard, and write down all that is in force."""
+        for name in EFFECTS:
+            getattr(market, name)[...] = 0.0
+        for row in self.in_force.any(axis=0).nonzero()[0]:
+            in_force = self.in_force[:, row]
+            self.apply(market, row, in_force * self.events.size[:, row], in_force)
 
     def apply(self, market, row: int, size: np.ndarray, in_force: np.ndarray) -> None:
         """Add one event's effect to the blackboard.

@@ -75,8 +75,8 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
         return {name: values[:1] for name, values in both.items()}
     market = Market(sizes(parameters), len(realizations), parameters.months, monthly)
     env = simpy.Environment()
-    Policy(parameters).start(env, market)
     agents = (
+        Policy(parameters),
         Record(parameters, seed, realizations),
         Minerals(parameters, seed, realizations),
         Suppliers(parameters),
