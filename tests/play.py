@@ -58,7 +58,7 @@ def play(parameters, seed=1, realizations=None, **staging):
 
 
 def history(parameters, **columns):
-    """Play, and keep float64 copies by month: ``history(p, ore=lambda s: s.agents["LithiumMarket"].ore)``.
+    """Play, and keep float64 copies by month: ``history(p, ore=lambda s: s.agents["LithiumMarket"].state["ore"])``.
 
     returns  {name: (month, realization, ...)}; without a function the market's column of that name
     """

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Uniform, parameter, path
+from forecast.layout import records, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, TRADE, month, on
 from forecast.model.cost import LITHIUM_CARBONATE
 from forecast.streams import normal
-
-STEEPEST = 1.0  # no trader carries a growth (logarithm a year) beyond this forward
-LARGEST_REVISION = 0.2  # logarithm a month by which the record may correct stocks
-RESERVE = 0.1  # share of stocks that traders never count as gone
 
 
 class Lithium(Block):
@@ -59,21 +56,33 @@ class LithiumMarket:
     """
 
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
-        self.own = parameters.lithium
-        self.content = parameters.chemistries.lithium * LITHIUM_CARBONATE * 1000.0 * self.own.processing_loss[:, None]
-        self.need = self.first_need(parameters)
-        self.growth = self.own.opening_growth
-        self.slow_need = self.need * np.exp(-self.growth * self.own.growth_memory / MONTHS_PER_YEAR)
-        self.arriving = self.need.copy()
-        self.ore, self.ore_lost = np.zeros((2, parameters.size))
-        self.plants = self.need / self.own.conversion_yield * self.own.conversion_spare
-        self.orders = self.need.copy()
-        self.upstream = self.own.opening_cover * self.need
-        self.downstream = self.own.downstream_cover * self.need
-        self.price = np.log(self.own.first_price)
-        self.contract = self.own.first_price
-        self.trend = np.zeros(parameters.size)
-        self.shock = normal(seed, "lithium price", realizations, parameters.months)
+        from forecast.model import clearing  # compiled code is slow to load and needed only to play
+
+        self.kernels, self.own = clearing, parameters.lithium
+        self.behaviour = records({name: value for name, value in vars(self.own).items() if name != "other_demand"})
+        self.content = side_by_side(parameters.chemistries.lithium * LITHIUM_CARBONATE * 1000.0 * self.own.processing_loss[:, None])
+        self.state = records(self.opening(self.first_need(parameters)))
+        self.shock = side_by_side(normal(seed, "lithium price", realizations, parameters.months))
+        self.cover = np.zeros(parameters.size)
+
+    def opening(self, need: np.ndarray) -> dict[str, np.ndarray]:
+        """The state of the market at the start, each (realization,)."""
+        own, nothing = self.own, np.zeros_like(need)
+        return {
+            "need": need,  # t LCE a month, as slow_need, arriving, plants and orders
+            "slow_need": need * np.exp(-own.opening_growth * own.growth_memory / MONTHS_PER_YEAR),
+            "growth": own.opening_growth,  # logarithm a year
+            "arriving": need,  # carbonate
+            "plants": need / own.conversion_yield * own.conversion_spare,  # ore that converters can take
+            "orders": need,
+            "ore": nothing,  # t LCE, as all stocks
+            "ore_lost": nothing,
+            "upstream": own.opening_cover * need,
+            "downstream": own.downstream_cover * need,
+            "price": np.log(own.first_price),
+            "contract": own.first_price,  # USD/t
+            "trend": nothing,  # of the price, logarithm a year
+        }
 
     def first_need(self, parameters) -> np.ndarray:
         """Consumption a month at the start: batteries of the first year and everything else, (realization,) t LCE."""
@@ -84,8 +93,8 @@ class LithiumMarket:
 
     def run(self, env, market):
         """Use, reorder, ship, and let the price follow the stocks."""
-        market.lithium_price[...] = np.exp(self.price)
-        market.lithium_at_hand[...] = self.downstream
+        market.lithium_price[...] = np.exp(self.state["price"])
+        market.lithium_at_hand[...] = self.state["downstream"]
         market.lithium_content[...] = self.content
         while True:
             yield on(env, TRADE)
@@ -96,97 +105,47 @@ class LithiumMarket:
 
     def use(self, market, elsewhere: float) -> None:
         """Cells and everything else take lithium from the downstream stock."""
-        cells = (market.cells_made * self.content).sum(axis=-1)
-        used = np.minimum(cells + elsewhere, self.downstream)
-        self.downstream -= used
-        wanted = market.lithium_wanted * self.fresh(market) + elsewhere
-        self.need += (wanted - self.need) / self.own.use_memory
-        self.slow_need += (wanted - self.slow_need) / (self.own.use_memory + self.own.growth_memory)
-        self.growth = np.log(self.need / self.slow_need) * MONTHS_PER_YEAR / self.own.growth_memory
-        market.lithium_demand[...] = used
-
-    def fresh(self, market) -> np.ndarray:
-        """Share of orders that are new this month, (realization,): traders judge use by sales, not by waiting lists."""
-        orders = market.orders.sum(axis=(1, 2, 3))
-        return np.divide(market.demand.sum(axis=(1, 2)), orders, out=np.ones_like(orders), where=orders > 0)
-
-    def convert(self, mined: np.ndarray) -> np.ndarray:
-        """Turn concentrate and brine into carbonate, as far as converters' plants allow; they follow the mines with a delay.
-
-        mined    (realization,) t LCE contained, this month
-        returns  (realization,) t LCE of carbonate
-        """
-        own = self.own
-        self.ore += mined
-        offered = mined + self.ore / own.ore_patience
-        growth = np.clip((offered * own.conversion_spare - self.plants) / own.conversion_time, 0.0, self.plants * own.conversion_growth / MONTHS_PER_YEAR)
-        self.plants += growth
-        used = np.minimum(self.ore, self.plants)
-        self.ore -= used
-        self.ore_lost = self.ore * -np.expm1(-own.ore_loss / MONTHS_PER_YEAR)
-        self.ore -= self.ore_lost
-        return used * own.conversion_yield
+        self.kernels.use(
+            self.behaviour,
+            self.state,
+            market.cells_made.T,
+            self.content.T,
+            market.lithium_wanted,
+            market.demand.transpose(1, 2, 0),
+            market.orders_by_region.transpose(1, 2, 0),
+            elsewhere,
+            market.lithium_demand,
+        )
 
     def ship(self, market) -> None:
         """Makers order what they use and adjust their stock; the mines' output and recycled lithium fill the orders."""
-        mined = market.mine_output.sum(axis=-1)
-        self.upstream += self.convert(mined) + market.lithium_recycled
-        public = np.clip(market.stockpiling / MONTHS_PER_YEAR, -np.inf, self.upstream)
-        self.upstream -= public
-        wanted = self.own.downstream_cover * np.exp(np.clip(self.own.stocking * self.trend, -self.own.stocking_limit, self.own.stocking_limit)) * self.ahead()
-        self.orders = np.maximum(self.need + (wanted - self.downstream) / self.own.stocking_time, self.own.least_orders * self.need)
-        shipped = np.minimum(self.orders, self.upstream)
-        self.upstream -= shipped
-        self.downstream += shipped
-        market.lithium_supply[...] = mined
-
-    def ahead(self) -> np.ndarray:
-        """Use a month at the end of what traders foresee, (realization,) t LCE."""
-        return self.need * np.exp(np.clip(self.growth, -STEEPEST, STEEPEST) * self.own.foresight)
-
-    def expected_cover(self, market) -> np.ndarray:
-        """Months of use that traders expect upstream stocks to cover, looking ahead, (realization,).
-
-        They carry the growth of use forward and know the mines that are about to open, so a price turns before the stocks do.
-        """
-        own = self.own
-        arriving = np.minimum(market.lithium_supply, self.plants) * own.conversion_yield + market.lithium_recycled
-        self.arriving += (arriving - self.arriving) / own.use_memory
-        ahead = self.ahead()
-        coming = own.trust * market.mine_coming / MONTHS_PER_YEAR * own.conversion_yield * own.foresight
-        surplus = (self.arriving + 0.5 * coming - 0.5 * (self.need + ahead)) * own.foresight * MONTHS_PER_YEAR
-        stock = self.upstream + own.stock_seen * self.downstream
-        return np.maximum(stock + surplus, RESERVE * stock + 1.0) / ahead
+        market.lithium_supply[...] = market.mine_output.sum(axis=-1)
+        self.kernels.ship(self.behaviour, self.state, market.lithium_supply, market.lithium_recycled, market.stockpiling)
 
     def move_price(self, market, shock: np.ndarray) -> None:
-        """The price follows what the upstream stock is worth, between marginal cost and the price nobody pays."""
-        own = self.own
-        cover = self.expected_cover(market)
-        normal = own.normal_cover + own.stock_seen * own.downstream_cover
-        worth = np.log(own.long_run_price) + own.cover_elasticity * np.log(normal / cover)
-        lowest, highest = np.log(own.floor * market.marginal_cost), np.log(own.ceiling)
-        worth = np.clip(worth + market.unexplained_lithium_price + market.price_push, lowest, highest)
-        before = self.price
-        expected = before + (worth - before) / own.adjustment_time
-        known = market.lithium_price_on_record > 0
-        self.price = np.where(known, np.log(np.maximum(market.lithium_price_on_record, 1.0)), np.clip(expected + own.noise * shock, np.log(own.lowest_price), highest))
-        self.trend += ((self.price - before) * MONTHS_PER_YEAR - self.trend) / own.trend_memory
-        market.lithium_price_missed[...] = np.where(known, (self.price - expected) * own.adjustment_time, 0.0)
-        self.revise(market)
-
-    def revise(self, market) -> None:
-        """A price on record that stocks do not explain says that they are other than thought."""
-        told = np.clip(self.own.revision * market.lithium_price_missed / self.own.cover_elasticity, -LARGEST_REVISION, LARGEST_REVISION)
-        before = self.upstream
-        self.upstream = before * np.exp(-told)
-        market.lithium_revision[...] = self.upstream - before
+        """The price follows what the upstream stock is worth, or the record; a record that stocks do not explain corrects them."""
+        self.kernels.move_price(
+            self.behaviour,
+            self.state,
+            market.lithium_supply,
+            market.lithium_recycled,
+            market.mine_coming,
+            market.marginal_cost,
+            market.unexplained_lithium_price + market.price_push,
+            shock,
+            market.lithium_price_on_record,
+            self.cover,
+            market.lithium_price_missed,
+            market.lithium_revision,
+        )
 
     def report(self, market) -> None:
         """Write down price, orders and stocks."""
-        self.contract = self.contract + (np.exp(self.price) - self.contract) / self.own.contract_lag
-        market.lithium_price[...] = np.exp(self.price)
-        market.lithium_contract_price[...] = self.contract
-        market.lithium_lost[...] = self.ore_lost * self.own.conversion_yield
-        market.lithium_orders[...] = self.orders
-        market.lithium_inventory[...] = self.upstream + self.downstream + self.ore * self.own.conversion_yield
-        market.lithium_at_hand[...] = self.downstream
+        own, state = self.own, self.state
+        market.lithium_price[...] = np.exp(state["price"])
+        state["contract"] += (market.lithium_price - state["contract"]) / own.contract_lag
+        market.lithium_contract_price[...] = state["contract"]
+        market.lithium_lost[...] = state["ore_lost"] * own.conversion_yield
+        market.lithium_orders[...] = state["orders"]
+        market.lithium_inventory[...] = state["upstream"] + state["downstream"] + state["ore"] * own.conversion_yield
+        market.lithium_at_hand[...] = state["downstream"]

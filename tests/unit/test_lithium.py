@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.ensemble.design import draw
-from forecast.model.lithium import LARGEST_REVISION, LithiumMarket
+from forecast.model.clearing import LARGEST_REVISION
+from forecast.model.lithium import LithiumMarket
 from tests.play import blackboard, simulated
 from tests.small_world import lively_world
 
@@ -26,7 +27,7 @@ def stand(**lithium):
 
 def settle(agent, market, months):
     """Months of use in which mines put out just what is used."""
-    need = agent.need.copy()
+    need = agent.state["need"].copy()
     elsewhere = agent.own.other_demand[0] / 12
     market.lithium_wanted[...] = need - elsewhere
     market.lithium_content[...] = agent.content
@@ -38,76 +39,84 @@ def settle(agent, market, months):
         agent.move_price(market, np.zeros(2))
 
 
+def convert(agent, market, mined):
+    """A month in which so much is mined; returns the carbonate that came of it."""
+    before = agent.state["upstream"] + agent.state["downstream"]
+    market.mine_output[:, 0] = mined
+    agent.ship(market)
+    return agent.state["upstream"] + agent.state["downstream"] - before
+
+
 def test_the_market_opens_with_its_first_price_and_its_cover():
     agent, _ = stand(opening_cover=7, first_price=9000)
-    np.testing.assert_allclose(np.exp(agent.price), 9000)
-    np.testing.assert_allclose(agent.upstream / agent.need, 7)
+    np.testing.assert_allclose(np.exp(agent.state["price"]), 9000)
+    np.testing.assert_allclose(agent.state["upstream"] / agent.state["need"], 7)
 
 
 def test_a_market_in_balance_stays_at_the_long_run_price():
     agent, market = stand(opening_growth=0)
-    agent.downstream += agent.need  # a month's use is on its way
-    before = agent.upstream + agent.downstream
+    agent.state["downstream"] += agent.state["need"]  # a month's use is on its way
+    before = agent.state["upstream"] + agent.state["downstream"]
     settle(agent, market, 36)
-    np.testing.assert_allclose(np.exp(agent.price), 12_000, rtol=1e-6)
-    np.testing.assert_allclose(agent.upstream + agent.downstream + agent.ore * 0.8, before, rtol=1e-9)
+    np.testing.assert_allclose(np.exp(agent.state["price"]), 12_000, rtol=1e-6)
+    np.testing.assert_allclose(agent.state["upstream"] + agent.state["downstream"] + agent.state["ore"] * 0.8, before, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("cover", "price"), [(5, 12_000 * 2**1.2), (20, 12_000 / 2**1.2), (0.1, 80_000), (500, 3000)])
 def test_the_price_moves_to_what_the_stock_is_worth_within_its_bounds(cover, price):
     agent, market = stand(opening_growth=0)
-    agent.arriving = agent.need.copy()
+    agent.state["arriving"] = agent.state["need"].copy()
     for _ in range(60):
-        agent.upstream = cover * agent.need
+        agent.state["upstream"] = cover * agent.state["need"]
         agent.move_price(market, np.zeros(2))
-    np.testing.assert_allclose(np.exp(agent.price), price, rtol=0.03)
+    np.testing.assert_allclose(np.exp(agent.state["price"]), price, rtol=0.03)
 
 
 def test_a_shock_moves_the_price_at_once_and_a_scare_over_the_adjustment_time():
     (calm, market), (shaken, _), (scared, _) = (stand(noise=np.log(1.1), adjustment_time=4) for _ in range(3))
     calm.move_price(market, np.zeros(2))
     shaken.move_price(market, np.ones(2))
-    np.testing.assert_allclose(np.exp(shaken.price - calm.price), 1.1)
+    np.testing.assert_allclose(np.exp(shaken.state["price"] - calm.state["price"]), 1.1)
     market.price_push[...] = np.log(1.5)
     scared.move_price(market, np.zeros(2))
-    np.testing.assert_allclose(np.exp(scared.price - calm.price), 1.5**0.25)
+    np.testing.assert_allclose(np.exp(scared.state["price"] - calm.state["price"]), 1.5**0.25)
 
 
 def test_rising_prices_make_makers_stock():
     agent, market = stand(stocking=1.0)
-    agent.trend[...] = 0.0
+    agent.state["trend"][...] = 0.0
     agent.ship(market)
-    calm = agent.orders.copy()
+    calm = agent.state["orders"].copy()
     for trend, sign in ((0.5, 1), (-0.5, -1)):
         agent, market = stand(stocking=1.0)
-        agent.trend[...] = trend
+        agent.state["trend"][...] = trend
         agent.ship(market)
-        assert (sign * (agent.orders - calm) > 0).all()
+        assert (sign * (agent.state["orders"] - calm) > 0).all()
 
 
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=30))
 def test_converters_lose_only_their_yield_and_keep_the_rest_as_ore_save_what_waits_too_long(mined):
-    agent, _ = stand(ore_loss=0.5)
+    agent, market = stand(ore_loss=0.5)
     made, lost = np.zeros(2), np.zeros(2)
     for month in mined:
-        made += agent.convert(np.full(2, month))
-        lost += agent.ore_lost
-    np.testing.assert_allclose(made / 0.8 + agent.ore + lost, sum(mined), rtol=1e-10, atol=1e-9)
-    assert (agent.ore >= 0).all()
+        made += convert(agent, market, month)
+        lost += agent.state["ore_lost"]
+    np.testing.assert_allclose(made / 0.8 + agent.state["ore"] + lost, sum(mined), rtol=1e-10, atol=1e-6)
+    assert (agent.state["ore"] >= 0).all()
     assert (lost >= 0).all()
 
 
 def test_of_ore_that_waits_a_share_is_lost_each_year():
     agent, market = stand(ore_loss=0.5)
-    agent.ore[...], agent.plants[...] = 1000, 0
+    agent.state["ore"][...], agent.state["plants"][...] = 1000, 0
     lost = np.zeros(2)
     for month in range(1, 13):
-        agent.convert(np.zeros(2))
+        convert(agent, market, 0)
         agent.report(market)
-        np.testing.assert_allclose(agent.ore, 1000 * np.exp(-0.5 * month / 12))
+        np.testing.assert_allclose(agent.state["ore"], 1000 * np.exp(-0.5 * month / 12))
         lost += market.lithium_lost
-    np.testing.assert_allclose(lost, 0.8 * (1000 - agent.ore))
+    np.testing.assert_allclose(lost, 0.8 * (1000 - agent.state["ore"]))
 
 
 def test_only_sales_are_taken_for_use_and_not_the_lists_of_those_who_wait():
@@ -115,36 +124,36 @@ def test_only_sales_are_taken_for_use_and_not_the_lists_of_those_who_wait():
     for waiting in (0, 9):
         agent, market = stand()
         market.demand[...] = 3
-        market.orders[..., 0] = 3 + waiting
+        market.orders_by_region[..., 0] = 2 * (3 + waiting)
         market.lithium_wanted[...] = 100 * (3 + waiting)
         agent.use(market, 50.0)
-        needs.append(agent.need)
+        needs.append(agent.state["need"])
     np.testing.assert_allclose(needs, 350)
 
 
 def test_a_flood_of_ore_waits_for_converters():
-    agent, _ = stand()
-    plants = agent.plants.copy()
-    made = agent.convert(plants * 5)
+    agent, market = stand()
+    plants = agent.state["plants"].copy()
+    made = convert(agent, market, plants * 5)
     assert (made <= plants * 0.8 * 1.1).all()
-    assert (agent.ore >= plants * 3.8).all()
+    assert (agent.state["ore"] >= plants * 3.8).all()
 
 
 def test_nobody_uses_more_than_there_is():
     agent, market = stand()
     market.cells_made[...] = 1e6
     market.lithium_wanted[...] = 1e9
-    there = agent.downstream.copy()
+    there = agent.state["downstream"].copy()
     agent.use(market, 1000.0)
-    assert not agent.downstream.any()
+    assert not agent.state["downstream"].any()
     np.testing.assert_allclose(market.lithium_demand, there)
 
 
 def told(price, unexplained=0.0, **lithium):
     """A market in balance at 12,000 that is told a price, after its next month; 0: nothing is on record."""
     agent, market = stand(**lithium)
-    agent.arriving = agent.need.copy()
-    agent.growth = np.zeros(2)
+    agent.state["arriving"] = agent.state["need"].copy()
+    agent.state["growth"] = np.zeros(2)
     market.lithium_price_on_record[...] = price
     market.unexplained_lithium_price[...] = unexplained
     agent.move_price(market, np.zeros(2))
@@ -156,7 +165,7 @@ def told(price, unexplained=0.0, **lithium):
 def test_a_price_on_record_is_the_price_whatever_stocks_and_shocks_say(price):
     agent, market = stand(noise=0.3)
     market.lithium_price_on_record[...] = price
-    agent.upstream *= 5
+    agent.state["upstream"] *= 5
     agent.move_price(market, np.array([2.0, -2.0]))
     agent.report(market)
     np.testing.assert_allclose(market.lithium_price, price)
@@ -165,18 +174,18 @@ def test_a_price_on_record_is_the_price_whatever_stocks_and_shocks_say(price):
 def test_the_record_holds_the_price_only_where_there_is_one():
     agent, market = stand(cover_elasticity=1.0)
     market.lithium_price_on_record[...] = [20_000, 0]
-    agent.upstream *= 0.5
+    agent.state["upstream"] *= 0.5
     agent.move_price(market, np.zeros(2))
     assert market.lithium_price_missed[0] != 0 == market.lithium_price_missed[1]
     assert market.lithium_revision[0] != 0 == market.lithium_revision[1]
-    assert 12_000 < np.exp(agent.price[1]) < np.exp(agent.price[0])
+    assert 12_000 < np.exp(agent.state["price"][1]) < np.exp(agent.state["price"][0])
 
 
 @pytest.mark.parametrize("price", [10_000, 15_000])
 def test_what_the_price_misses_is_what_stocks_would_have_to_be_worth_beside_their_cover(price):
     _, missing = told(price)
     agent, explained = told(0, unexplained=missing.lithium_price_missed)
-    np.testing.assert_allclose(np.exp(agent.price), price)
+    np.testing.assert_allclose(np.exp(agent.state["price"]), price)
     _, both = told(price, unexplained=missing.lithium_price_missed)
     np.testing.assert_allclose(both.lithium_price_missed, 0, atol=1e-9)
     assert not explained.lithium_revision.any()
@@ -184,29 +193,29 @@ def test_what_the_price_misses_is_what_stocks_would_have_to_be_worth_beside_thei
 
 @pytest.mark.parametrize(("price", "sign"), [(15_000, -1), (12_000, 0), (10_000, 1)])
 def test_a_dearer_price_than_stocks_explain_says_that_there_is_less_of_them(price, sign):
-    before = stand()[0].upstream
+    before = stand()[0].state["upstream"]
     agent, market = told(price)
-    np.testing.assert_allclose(market.lithium_revision, agent.upstream - before)
+    np.testing.assert_allclose(market.lithium_revision, agent.state["upstream"] - before)
     assert (np.sign(np.rint(market.lithium_revision)) == sign).all()
 
 
 @pytest.mark.parametrize("price", [11_500, 12_500])
 def test_if_prices_tell_all_stocks_are_revised_to_be_worth_what_was_missed(price):
     agent, market = told(price, revision=1.0)
-    worth = 1.2 * np.log(agent.own.normal_cover / (agent.upstream / agent.need))
+    worth = 1.2 * np.log(agent.own.normal_cover / (agent.state["upstream"] / agent.state["need"]))
     np.testing.assert_allclose(worth, market.lithium_price_missed)
 
 
 def test_no_month_revises_stocks_beyond_belief():
-    before = stand()[0].upstream
+    before = stand()[0].state["upstream"]
     for price, sign in ((70_000, -1), (3100, 1)):
         agent, _ = told(price, revision=1.0)
-        np.testing.assert_allclose(np.log(agent.upstream / before), sign * LARGEST_REVISION)
+        np.testing.assert_allclose(np.log(agent.state["upstream"] / before), sign * LARGEST_REVISION)
 
 
 def test_contracts_follow_the_spot_price_with_their_lag():
     agent, market = stand(contract_lag=4)
-    agent.price[...] = np.log(20_000)
+    agent.state["price"][...] = np.log(20_000)
     for month in range(1, 6):
         agent.report(market)
         np.testing.assert_allclose(market.lithium_contract_price, 20_000 - 8000 * 0.75**month)
@@ -217,8 +226,9 @@ def test_traders_count_on_their_share_of_what_mines_will_add_within_a_year():
     for trust, coming in ((0, 5000), (0.5, 0), (0.5, 5000), (1, 5000)):
         agent, market = stand(foresight=0.8, trust=trust)
         market.mine_coming[...] = coming
-        market.lithium_supply[...] = agent.need / agent.own.conversion_yield
-        covers[trust, coming] = agent.expected_cover(market) * agent.ahead()
+        market.lithium_supply[...] = agent.state["need"] / agent.own.conversion_yield
+        agent.move_price(market, np.zeros(2))
+        covers[trust, coming] = agent.cover * agent.state["need"] * np.exp(0.8 * agent.state["growth"])
     np.testing.assert_allclose(covers[0, 5000], covers[0.5, 0])
     gain = 0.5 * 5000 * agent.own.conversion_yield * 0.8**2  # half of it has come when it counts, and it comes for 0.8 years
     np.testing.assert_allclose(covers[1, 5000] - covers[0, 5000], gain)

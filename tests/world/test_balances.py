@@ -35,7 +35,7 @@ def seen(parameters):
     columns = ("demand", "orders", "deliveries", "backlog", "withdrawn", "stock", "retirements", "output", "cells_made", "good")
     columns += ("lithium_supply", "lithium_demand", "lithium_inventory", "lithium_revision", "lithium_content", "mine_output")
     columns += ("lithium_recycled", "lithium_lost", "lithium_price_on_record", "lithium_price_missed")
-    lithium = {field: agent("LithiumMarket", field) for field in ("ore", "upstream", "downstream")}
+    lithium = {field: lambda stage, field=field: stage.agents["LithiumMarket"].state[field] for field in ("ore", "upstream", "downstream")}
     return history(parameters, **dict.fromkeys(columns), **lithium, pool=agent("Recyclers", "pool"))
 
 
