@@ -10,11 +10,9 @@ from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, sett
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DELIVER, MONTHS_PER_YEAR, POST_OFFERS, SETTLE, month, on
 from forecast.model.cost import annuity, doublings, learned, lithium_cost, mineral_cost, specific_energy
-from forecast.model.rationing import served
 
 Stage = Literal["laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial"]
-
-
+AT_LEAST_A_LITTLE = 1e-9  # GWh/year: the weight of a maker without lines in the mean cost
 
 
 class Pipeline(Block):
@@ -71,40 +69,55 @@ class Manufacturers:
     def __init__(self, parameters):
         self.own, self.industry, self.chemistries = parameters.manufacturers, parameters.industry, parameters.chemistries
         self.first_year = parameters.first_year
-        regions = parameters.regions
+        from forecast.model import trade  # compiled code is slow to load and needed only to play
+
+        self.trade = trade
+        lines, regions = self.own.capacity.shape, parameters.regions
         self.home = np.array([regions.names.index(region) for region in self.own.region])
-        self.away = self.home[None, :] != np.arange(len(regions.names))[:, None]
-        self.local_cost = side_by_side(regions.cost_factor[:, self.home])
-        self.trade_cost = side_by_side(np.where(self.away, regions.import_cost[:, :, self.home], 0.0))
-        self.priority = 1.0 / parameters.segments.price_sensitivity
-        self.counts = parameters.segments.experience
+        self.local_cost = side_by_side(regions.cost_factor[:, self.home])[:, :, None]
+        self.import_cost = regions.import_cost
+        self.duty = np.full((2, lines[0], len(regions.names), lines[2]), np.nan)
+        self.priority = side_by_side(1.0 / parameters.segments.price_sensitivity)
+        self.served_first = side_by_side(np.argsort(-self.priority, axis=1, kind="stable"))
+        self.counts = parameters.segments.experience[:, :, None, None]
         self.lithium_loss = parameters.lithium.processing_loss
-        lines, chemistries = self.own.capacity.shape, self.chemistries
-        self.made = blank(lines)
+        self.made, self.listed, self.asked, self.able = (blank(lines) for _ in range(4))
         self.world_made = blank((lines[0], lines[2]))
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
         self.lagged_lithium = parameters.lithium.first_price.copy()
-        self.learns = side_by_side(chemistries.learns_from)
+        self.learns = side_by_side(self.chemistries.learns_from)
         diagonal = np.arange(lines[2])
         self.learns[:, diagonal, diagonal] = 1.0
-        from forecast.model import trade  # compiled code is slow to load and needed only to play
-
-        self.trade = trade
         self.share = blank((lines[0], len(regions.names), lines[1], lines[2]))
+        self.founding_year = self.own.founded.min()
         self.founded = blank(lines[:2], False, bool)
-        self.listed = blank(lines)
+        self.fix()
+
+    def fix(self) -> None:
+        """Work out once what no month changes: the charge for capital, and what forward pricing looks ahead to."""
+        own, industry = self.chemistries, self.industry
+        self.charge = (1.0 / (annuity(industry.capital_charge, industry.line_life) * industry.normal_utilisation))[:, None]
+        self.overhead = 1.0 + industry.overhead[:, None]
+        ahead = industry.forward_doublings[:, None]
+        self.processing_ahead = 1.0 - (1.0 - own.learning_rate) ** ahead
+        self.capital_ahead = 1.0 - (1.0 - industry.capital_learning[:, None]) ** ahead
+        self.forward_pricing = industry.forward_pricing[:, None] * np.array(own.programme)
+        self.yield_gap = (own.mature_yield - own.first_yield)[:, None, :]
+        self.is_lithium_ion = (own.lithium > 0).astype(float)
 
     def run(self, env, market):
         """Post offers, deliver what was ordered, book it, learn from it."""
         while True:
             yield on(env, POST_OFFERS)
-            self.found(market, self.first_year + month(env) / MONTHS_PER_YEAR)
-            self.reckon(market, self.first_year + month(env) / MONTHS_PER_YEAR)
+            year = self.first_year + month(env) / MONTHS_PER_YEAR
+            self.found(market, year)
+            self.reckon(market, year)
             self.post_prices(market, first=month(env) == 0)
             self.offer(market)
             yield on(env, DELIVER)
             self.deliver(market)
+            self.look_back(market)
             yield on(env, SETTLE)
             self.learn(market)
             self.book(market)
@@ -112,14 +125,36 @@ class Manufacturers:
 
     def found(self, market, year: float) -> None:
         """A maker enters with its first lines and its owners' money."""
+        if self.founding_year > year + 1e-9:
+            return
         new = ~self.founded & (self.own.founded <= year + 1e-9)
         self.founded |= new
+        self.founding_year = np.min(self.own.founded, initial=np.inf, where=~self.founded)
         market.alive[...] = np.where(new, 1.0, market.alive)
         market.cash[...] = np.where(new, self.own.cash, market.cash)
         market.capacity[...] = np.where(new[:, :, None], self.own.capacity, market.capacity)
 
     def reckon(self, market, year: float) -> None:
         """Work out the unit cost of every maker and chemistry, USD/kWh."""
+        market.experience[...] = self.experience()
+        minerals, components = self.bought(market, year)
+        processing, investment = self.learned(market)
+        market.good[...] = self.good()
+        np.multiply(investment[:, None, :], self.local_cost, out=market.line_cost)
+        paid = (minerals + components) * self.overhead
+        self.cash_cost = (processing * self.overhead)[:, None, :] * self.local_cost
+        self.cash_cost += paid[:, None, :]
+        self.cash_cost /= market.good
+        np.multiply(market.line_cost, self.charge[:, :, None], out=market.unit_cost)
+        market.unit_cost += self.cash_cost
+        self.break_down(market, minerals, components, processing, investment)
+
+    def experience(self) -> np.ndarray:
+        """Output of the world that counts for each chemistry, (realization, chemistry) GWh."""
+        return self.chemistries.opening_experience + (self.learns * self.world_made[:, None, :]).sum(axis=-1)
+
+    def bought(self, market, year: float) -> tuple[np.ndarray, np.ndarray]:
+        """Minerals, and components, at the prices that have reached contracts: twice (realization, chemistry) USD/kWh."""
         own, industry = self.chemistries, self.industry
         energy = specific_energy(own.specific_energy_start, own.specific_energy_ceiling, own.specific_energy_progress, year - own.reference_year)
         market.specific_energy[...] = energy
@@ -128,123 +163,125 @@ class Manufacturers:
         saving = (own.specific_energy_start / energy) ** industry.material_saving[:, None]
         minerals = mineral_cost(own.intensity, self.lagged_minerals) * saving
         minerals += lithium_cost(own.lithium, self.lagged_lithium, self.lithium_loss)
-        components = (own.components * market.component_price[:, None, :]).sum(axis=-1)
-        market.experience[...] = self.experience()
-        self.doubled = doublings(market.experience, own.opening_experience)
-        self.sum_up(market, minerals, components, self.full_cost(minerals, components, self.doubled))
+        return minerals, (own.components * market.component_price[:, None, :]).sum(axis=-1)
 
-    def experience(self) -> np.ndarray:
-        """Output of the world that counts for each chemistry, (realization, chemistry) GWh."""
-        return self.chemistries.opening_experience + (self.learns * self.world_made[:, None, :]).sum(axis=-1)
+    def learned(self, market) -> tuple[np.ndarray, np.ndarray]:
+        """Processing, and investment per line, where cost is that of China: twice (realization, chemistry).
 
-    def full_cost(self, minerals: np.ndarray, components: np.ndarray, doubled: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Processing, capital and yield of every line at a given state of knowledge.
-
-        minerals, components, doubled  (realization, chemistry)
-        returns  cash cost and full cost (realization, maker, chemistry), processing and capital in the same shape
+        Notes what forward pricing expects both to fall by (``processing_hoped`` and ``capital_hoped``, USD/kWh).
         """
-        own, industry = self.chemistries, self.industry
-        local = self.local_cost[:, :, None]
-        processing = learned(own.processing_cost, own.processing_floor, own.learning_rate, doubled)[:, None, :] * local
-        line_cost = learned(own.capital_cost, own.capital_floor, industry.capital_learning[:, None], doubled)[:, None, :] * local
-        charge = 1.0 / (annuity(industry.capital_charge, industry.line_life) * industry.normal_utilisation)
-        capital = line_cost * charge[:, None, None]
-        cash = (minerals[:, None, :] + components[:, None, :] + processing) / self.good() * (1.0 + industry.overhead[:, None, None])
-        return cash, cash + capital, processing, line_cost, capital
+        own, doubled = self.chemistries, doublings(market.experience, self.chemistries.opening_experience)
+        processing = learned(own.processing_cost, own.processing_floor, own.learning_rate, doubled)
+        investment = learned(own.capital_cost, own.capital_floor, self.industry.capital_learning[:, None], doubled)
+        self.processing_hoped = (processing - own.processing_floor) * self.processing_ahead * self.overhead
+        self.capital_hoped = (investment - own.capital_floor) * self.capital_ahead * self.charge
+        return processing, investment
 
     def good(self) -> np.ndarray:
         """Share of good cells: the gap closes with a maker's own output, (realization, maker, chemistry)."""
         own = self.chemistries
-        gap = (own.mature_yield - own.first_yield)[:, None, :]
-        return own.mature_yield[:, None, :] - gap * np.exp(-self.made / own.yield_experience[:, None, :])
+        left = np.exp(self.made / -own.yield_experience[:, None, :])
+        left *= self.yield_gap
+        return np.subtract(own.mature_yield[:, None, :], left, out=left)
 
-    def sum_up(self, market, minerals: np.ndarray, components: np.ndarray, cost: tuple[np.ndarray, ...]) -> None:
-        """Write down cost, by maker and, averaged over lines, by part."""
-        self.cash_cost, market.unit_cost[...], processing, market.line_cost[...], capital = cost
-        market.good[...] = self.good()
-        weight = market.capacity + 1e-9 * market.alive[:, :, None]
-        weight = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
-        parts = (minerals[:, None, :] / market.good, components[:, None, :] / market.good, processing / market.good, capital)
-        for number, part in enumerate(parts):
-            market.cost_of[:, :, number] = (part * weight).sum(axis=1)
-        market.cost_of[:, :, -1] = (market.unit_cost * weight).sum(axis=1) - market.cost_of[:, :, :-1].sum(axis=-1)
-        self.minerals, self.components = minerals, components
+    def break_down(self, market, minerals: np.ndarray, components: np.ndarray, processing: np.ndarray, investment: np.ndarray) -> None:
+        """Write down the parts of cost, averaged over lines by capacity.
+
+        minerals, components, processing, investment  (realization, chemistry)
+        """
+        weight = market.capacity + AT_LEAST_A_LITTLE * market.alive[:, :, None]
+        total = np.maximum(weight.sum(axis=1), AT_LEAST_A_LITTLE)
+        local = (weight * self.local_cost).sum(axis=1) / total
+        weight /= market.good
+        per_good = weight.sum(axis=1) / total
+        weight *= self.local_cost
+        local_per_good = weight.sum(axis=1) / total
+        parts = market.cost_of
+        parts[:, :, 0] = minerals * per_good
+        parts[:, :, 1] = components * per_good
+        parts[:, :, 2] = processing * local_per_good
+        parts[:, :, 3] = investment * local * self.charge
+        parts[:, :, 4] = (parts[:, :, 0] + parts[:, :, 1] + parts[:, :, 2]) * (self.overhead - 1.0)
 
     def post_prices(self, market, first: bool) -> None:
         """Mark up cost when lines are busy, cut when they are not; sell the young below cost in hope of scale."""
         industry = self.industry
-        markup = industry.normal_markup[:, None, None] + industry.markup_slope[:, None, None] * (self.pressure - industry.normal_utilisation[:, None, None])
-        target = np.maximum(market.unit_cost * (1.0 + markup), industry.lowest_price[:, None, None] * self.cash_cost)
-        target = target - self.gift(market)
-        pace = 1.0 if first else 1.0 / industry.price_adjustment[:, None, None]
-        self.listed += (target - self.listed) * pace
-        market.price[...] = self.listed * np.exp(market.unexplained_cell_price)[:, None, None]
-        market.margin[...] = market.price / market.unit_cost - 1.0
+        usual = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
+        target = self.pressure * industry.markup_slope[:, None, None]
+        target += usual[:, None, None]
+        target *= market.unit_cost
+        np.maximum(target, industry.lowest_price[:, None, None] * self.cash_cost, out=target)
+        target -= self.gift(market)
+        target -= self.listed
+        if not first:
+            target /= industry.price_adjustment[:, None, None]
+        self.listed += target
+        np.multiply(self.listed, np.exp(market.unexplained_cell_price)[:, None, None], out=market.price)
+        np.divide(market.price, market.unit_cost, out=market.margin)
+        market.margin -= 1.0
 
     def gift(self, market) -> np.ndarray:
         """What makers give away on a chemistry whose cost they expect to fall, USD/kWh."""
-        industry = self.industry
-        later = self.full_cost(self.minerals, self.components, self.doubled + industry.forward_doublings[:, None])[1]
         made = market.cells_made * MONTHS_PER_YEAR
-        young = np.array(self.chemistries.programme) / (1.0 + made / industry.forward_scale[:, None])
-        return industry.forward_pricing[:, None, None] * np.maximum(market.unit_cost - later, 0.0) * young[:, None, :]
+        given = self.forward_pricing / (1.0 + made / self.industry.forward_scale[:, None])
+        gift = (self.processing_hoped * given)[:, None, :] / market.good
+        gift += (self.capital_hoped * given)[:, None, :]
+        gift *= self.local_cost
+        return gift
 
     def offer(self, market) -> None:
         """Divide each region's orders between makers, and work out the price its buyers meet."""
+        self.heed(market)
         lines = market.capacity * market.alive[:, :, None]
-        duty = np.stack([market.licence, market.licence + market.tariff])
         mean, crowd = np.empty_like(market.offer_price), np.empty_like(market.offer_price)
         self.trade.divide(
-            market.price, lines, self.industry.maker_elasticity, self.trade_cost, self.away, duty, market.local_content, self.share, mean, crowd
+            *self.trade.worlds_last(
+                *(market.price, lines, self.industry.maker_elasticity, self.home),
+                *(self.factor, self.power, market.local_content, self.share, mean, crowd),
+            )
         )
         market.offer_price[...] = np.where(crowd > 0, mean, self.among_living(market, market.unit_cost)[:, None])
         market.makers_choice[...] = -np.log(np.where(crowd > 0, crowd, 1.0))
         market.offered[...] = lines.sum(axis=1) > 0
 
+    def heed(self, market) -> None:
+        """Look again at what trade costs, if a law changed it: price met over price posted, by region and home of the maker."""
+        if np.array_equal(market.licence, self.duty[0]) and np.array_equal(market.tariff, self.duty[1]):
+            return
+        self.duty[0], self.duty[1] = market.licence, market.tariff
+        abroad = ~np.eye(len(self.import_cost[0]), dtype=bool)
+        extra = np.where(abroad, self.import_cost, 0.0)[..., None] + market.licence[:, :, None, :]
+        extra = extra + np.where(abroad[..., None], market.tariff[:, :, None, :], 0.0)
+        self.factor = side_by_side(np.maximum(1.0 + extra, self.trade.LEAST_PAID))
+        self.power = side_by_side(np.exp(-self.industry.maker_elasticity[:, None, None, None] * np.log(self.factor)))
+
     def deliver(self, market) -> None:
         """Fill orders as far as lines, components and lithium allow; who is full passes orders on to who is not."""
-        orders = (self.share * market.orders_by_region[:, :, None, :]).sum(axis=1)
-        able = market.capacity * market.good * market.component_met[:, None, :] / MONTHS_PER_YEAR
-        first = np.minimum(orders, able)
-        left, spare = (orders - first).sum(axis=1), able - first
-        room = spare.sum(axis=1)
-        taken = np.divide(np.minimum(left, room), room, out=np.zeros_like(room), where=room > 0)
-        output = first + spare * taken[:, None, :]
-        output *= self.lithium_allows(market, output)[:, None, None]
-        asked, made = orders.sum(axis=1), output.sum(axis=1)
-        self.fill = np.where(asked > 0, np.divide(made, asked, out=np.ones_like(made), where=asked > 0), 1.0)
-        market.fill[...] = served(market.orders.sum(axis=2), made, self.priority)
-        market.output[...] = output
-        market.cell_orders[...] = asked
-        market.cells_made[...] = (output / market.good).sum(axis=1)
-        self.look_back(market, orders, able)
+        self.trade.deliver(
+            *self.trade.worlds_last(
+                *(self.share, market.orders_by_region, market.orders, market.capacity, market.good, market.component_met),
+                *(market.lithium_content, market.lithium_at_hand, self.priority, self.served_first),
+                *(self.asked, self.able, market.output, market.cells_made, market.lithium_wanted, market.fill),
+            )
+        )
 
-    def lithium_allows(self, market, output: np.ndarray) -> np.ndarray:
-        """Share of the planned output for which there is lithium, (realization,)."""
-        needed = ((output / market.good).sum(axis=1) * market.lithium_content).sum(axis=-1)
-        market.lithium_wanted[...] = needed
-        return np.minimum(1.0, market.lithium_at_hand / np.maximum(needed, 1e-12))
-
-    def look_back(self, market, orders: np.ndarray, able: np.ndarray) -> None:
-        """Remember how busy the lines were, which sets the next markup."""
-        wanted = orders / np.maximum(market.discouraged, self.industry.phantom_orders[:, None])[:, None, :]
-        short = np.minimum(1.0 - self.fill, self.industry.scarcity[:, None])[:, None, :]
-        busy = np.divide(market.output, able, out=np.zeros_like(able), where=able > 0) + short
-        self.pressure += np.where(able > 0, (busy - self.pressure) / self.industry.demand_memory[:, None, None], 0.0)
-        market.wanted[...] = wanted
-        market.utilisation[...] = np.divide(market.output, able, out=np.zeros_like(able), where=able > 0)
-        paid = (market.output * (market.price >= market.unit_cost)).sum(axis=1)
-        made = market.output.sum(axis=1)
-        market.cost_sustainability[...] = np.divide(paid, made, out=np.zeros_like(made), where=made > 0)
-        market.supply_chain_readiness[...] = np.minimum(1.0, np.divide(able.sum(axis=1), wanted.sum(axis=1), out=market.offered.copy(), where=wanted.sum(axis=1) > 0))
-        self.mean_prices(market, made)
-
-    def mean_prices(self, market, made: np.ndarray) -> None:
-        """World mean prices by output; where nothing is sold yet, the mean posted price."""
-        value = (market.output * market.price).sum(axis=1)
-        market.cell_price[...] = np.where(made > 0, np.divide(value, made, out=np.zeros_like(made), where=made > 0), self.among_living(market, market.price))
-        ion = self.chemistries.lithium > 0
-        market.mean_cell_price[...] = (value * ion).sum(axis=-1) / np.maximum((made * ion).sum(axis=-1), 1e-12)
+    def look_back(self, market) -> None:
+        """Remember how busy the lines were, which sets the next markup, and what was sold at which price."""
+        believed = np.maximum(market.discouraged, self.industry.phantom_orders[:, None])
+        made, value, paid, could = (np.empty_like(market.cell_orders) for _ in range(4))
+        self.trade.look_back(
+            *self.trade.worlds_last(
+                *(self.asked, self.able, market.output, market.price, market.unit_cost),
+                *(believed, self.industry.scarcity, self.industry.demand_memory),
+                *(market.wanted, self.pressure, market.utilisation, market.cell_orders, made, value, paid, could),
+            )
+        )
+        wanted = market.cell_orders / believed
+        market.cost_sustainability[...] = ratio(paid, made, 0.0)
+        market.supply_chain_readiness[...] = np.minimum(1.0, ratio(could, wanted, market.offered))
+        market.cell_price[...] = ratio(value, made, self.among_living(market, market.price))
+        sold = np.maximum((made * self.is_lithium_ion).sum(axis=-1), 1e-12)
+        market.mean_cell_price[...] = (value * self.is_lithium_ion).sum(axis=-1) / sold
 
     @staticmethod
     def among_living(market, number: np.ndarray) -> np.ndarray:
@@ -255,7 +292,7 @@ class Manufacturers:
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""
         self.made += market.output
-        self.world_made += (market.deliveries * self.counts[:, :, None, None]).sum(axis=(1, 2))
+        self.world_made += (market.deliveries * self.counts).sum(axis=(1, 2))
 
     def book(self, market) -> None:
         """Revenue in; cash cost, upkeep, programmes and payouts out (GWh x USD/kWh = MUSD)."""
@@ -279,3 +316,9 @@ class Manufacturers:
         heirs = market.capacity * market.alive[:, :, None]
         total = heirs.sum(axis=1, keepdims=True)
         market.capacity += np.divide(heirs, total, out=np.zeros_like(heirs), where=total > 0) * sold.sum(axis=1, keepdims=True)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray, otherwise: np.ndarray | float) -> np.ndarray:
+    """Part over whole where there is a whole, else what is told."""
+    there = whole > 0
+    return np.where(there, part / np.where(there, whole, 1.0), otherwise)

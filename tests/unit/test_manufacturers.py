@@ -43,6 +43,7 @@ def order(makers, market, amount, chemistry=LFP):
     market.orders[..., chemistry] = amount
     market.orders_by_region[...] = market.orders.sum(axis=1)
     makers.deliver(market)
+    makers.look_back(market)
 
 
 def test_a_maker_enters_in_its_year_with_its_lines_and_its_money():
@@ -75,9 +76,13 @@ def test_full_cost_is_cash_cost_and_the_annuity_of_the_line():
 
 
 def test_doubling_experience_cuts_processing_by_the_learning_rate():
-    makers, _ = offering()
-    nothing = np.zeros((2, 3))
-    here, there = (makers.full_cost(nothing, nothing, nothing + doubled)[2][:, MAKER, LFP] for doubled in (0, 1))
+    makers, market = stand()
+    opening = makers.chemistries.opening_experience
+    processing = []
+    for doubled in (0, 1):
+        market.experience[...] = opening * 2**doubled
+        processing.append(makers.learned(market)[0][:, LFP])
+    here, there = processing
     rate = makers.chemistries.learning_rate[:, LFP]
     np.testing.assert_allclose((there - 18) / (here - 18), 1 - rate)
 
@@ -180,7 +185,7 @@ def test_many_equal_makers_count_for_more_than_one():
     makers.offer(market)
     np.testing.assert_allclose(market.makers_choice, 0, atol=1e-12)
     market.capacity[...] = 10
-    makers.trade_cost = np.zeros_like(makers.trade_cost)
+    makers.factor[...] = makers.power[...] = 1  # as if transport cost nothing
     makers.offer(market)
     np.testing.assert_allclose(market.makers_choice, np.log(3))
 
