@@ -39,8 +39,8 @@ LEVELS = {
         *("recycling", "segments", "suppliers"),
     ),
     "a": (
-        *("bits", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography", "market"),
-        *("rationing", "trade"),
+        *("bits", "building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography"),
+        *("market", "rationing", "trade"),
     ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter
-from forecast.layout import blank
+from forecast.layout import blank, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, PLAN, QUARTER, is_quarter_end, month, on
 
 LEAST_LAG = 0.1
@@ -37,21 +37,23 @@ class Plants:
         self.ambition = parameters.manufacturers.ambition
         self.free = ~np.array(parameters.chemistries.programme)
         shape = parameters.manufacturers.capacity.shape
-        self.horizon = parameters.months
-        self.coming = blank((*shape, parameters.months + 1))
-        self.underway = blank(shape)
+        self.build_time, self.conversion_time = (
+            np.clip(np.rint(months), 1, parameters.months).astype(int) for months in (self.chemistries.build_time, self.chemistries.conversion_time)
+        )
+        self.slots = int(max(self.build_time.max(), self.conversion_time.max())) + 1
+        self.coming = blank((shape[0], self.slots, *shape[1:]))  # by month of opening; months come round again
         self.fast = self.seen = self.slow = np.zeros(0)
-        self.waiting = blank(shape)
         self._continue_building(parameters.manufacturers.capacity * (parameters.manufacturers.founded <= parameters.first_year)[:, :, None])
+        from forecast.model import building, trade  # compiled code is slow to load and needed only to play
+
+        self.kernels, self.worlds_last = building, trade.worlds_last
 
     def _continue_building(self, lines: np.ndarray) -> None:
         """What was being built at the start opens evenly over the build time."""
-        for chemistry in range(lines.shape[2]):
-            opens = lines[..., chemistry] * self.chemistries.opening_growth[:, chemistry, None] / MONTHS_PER_YEAR
-            months = np.arange(self.coming.shape[-1])
-            during = (months >= 1) & (months <= self.chemistries.build_time[:, chemistry, None])
-            self.coming[:, :, chemistry, :] += opens[..., None] * during[:, None, :]
-        self.underway = self.coming.sum(axis=-1)
+        opens = lines * (self.chemistries.opening_growth / MONTHS_PER_YEAR)[:, None, :]
+        for now in range(1, self.slots):
+            self.coming[:, now] = opens * (now <= self.chemistries.build_time)[:, None, :]
+        self.underway = self.coming.sum(axis=1)
 
     def run(self, env, market):
         """Watch orders every month; open what was built; decide each quarter."""
@@ -68,26 +70,24 @@ class Plants:
 
     def open(self, market, now: int) -> None:
         """Lines that are ready and whose chemistry may be sold start; the others wait, those of failed makers are lost."""
-        ready = self.coming[..., now] + self.waiting
-        alive = market.alive[:, :, None] > 0
-        starts = (self.free | (market.may_sell > 0)) & alive
-        opened = np.where(starts, ready, 0.0)
-        market.capacity += opened
-        self.waiting = np.where(starts | ~alive, 0.0, ready)
-        self.underway = np.where(alive, self.underway - opened, 0.0)
+        ready, later = self.coming[:, now % self.slots], self.coming[:, (now + 1) % self.slots]
+        sells = self.free | (market.may_sell > 0)
+        self.kernels.open_lines(*self.worlds_last(ready, later, market.alive, sells, market.capacity, self.underway))
 
     def watch(self, market) -> None:
         """Smooth orders fast and slowly; the difference is growth."""
         yearly = market.wanted * MONTHS_PER_YEAR
         world = yearly.sum(axis=1)
-        pace = 1.0 / self.own.planning_time
+        pace = 1.0 / self.own.planning_time[:, None]
         if not self.seen.size:
             passed = np.expm1(self.chemistries.opening_growth / MONTHS_PER_YEAR) * self.own.planning_time[:, None]
             self.fast, self.seen, self.slow = yearly, world, world * (1.0 + passed) / (1.0 + 2.0 * passed)
         else:
-            self.fast = self.fast + (yearly - self.fast) * pace[:, None, None]
-            self.seen = self.seen + (world - self.seen) * pace[:, None]
-            self.slow = self.slow + (world - self.slow) * pace[:, None] / 2.0
+            yearly -= self.fast
+            yearly *= pace[:, :, None]
+            self.fast += yearly
+            self.seen = self.seen + (world - self.seen) * pace
+            self.slow = self.slow + (world - self.slow) * pace / 2.0
 
     def growth(self) -> np.ndarray:
         """Yearly growth of the world's orders that makers see, (realization, chemistry), logarithm."""
@@ -126,42 +126,33 @@ class Plants:
 
     def convert(self, market, wanted: np.ndarray, now: int) -> np.ndarray:
         """Turn idle lines of one chemistry into lines of another where that is possible and cheaper; returns what is still wanted."""
-        chemistries = wanted.shape[-1]
-        for new in range(chemistries):
-            cost = self.chemistries.conversion_cost[:, new, :]
-            possible = (cost > 0) & (cost < 1)
-            if not possible.any() or not wanted[..., new].any():
-                continue
-            idle = market.capacity * np.clip(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0, 1.0) * possible[:, None, :]
-            total = idle.sum(axis=-1)
-            size = np.minimum(wanted[..., new], total)
-            taken = np.divide(idle * size[..., None], total[..., None], out=np.zeros_like(idle), where=total[..., None] > 0)
-            bill = market.line_cost[:, :, new] * (taken * cost[:, None, :]).sum(axis=-1)
-            size_paid = self.affordable(market, np.divide(bill, size, out=np.zeros_like(bill), where=size > 0)[..., None], size[..., None])[..., 0]
-            taken *= np.divide(size_paid, size, out=np.zeros_like(size), where=size > 0)[..., None]
-            market.capacity -= np.minimum(taken, market.capacity)
-            order = np.zeros_like(wanted)
-            order[..., new] = size_paid
-            self._enter(order, self.chemistries.conversion_time, now)
-            wanted = wanted - order
-        return wanted
+        own, left, order = self.own, side_by_side(wanted), np.empty_like(wanted)
+        idle, means = self.idle(market), own.borrowing[:, None] * market.revenue
+        self.kernels.convert(
+            *self.worlds_last(left, self.chemistries.conversion_cost, market.line_cost, market.cash, means, own.spending_limit, idle, market.capacity, order)
+        )
+        self._enter(order, self.conversion_time, now)
+        return left
+
+    def idle(self, market) -> np.ndarray:
+        """Share of lines that counts as idle, (realization, maker, chemistry)."""
+        return np.clip(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0, 1.0)
 
     def build(self, market, wanted: np.ndarray, now: int) -> None:
         """Commit new lines; they open after the build time."""
-        self._enter(self.affordable(market, market.line_cost, wanted), self.chemistries.build_time, now)
+        self._enter(self.affordable(market, market.line_cost, wanted), self.build_time, now)
 
     def _enter(self, size: np.ndarray, months: np.ndarray, now: int) -> None:
-        """Enter lines in the calendar of openings; what lies beyond the horizon never opens.
+        """Enter lines in the calendar of openings.
 
         size    (realization, maker, chemistry) GWh/year
         months  (realization, chemistry) lead time
         """
-        when = np.minimum(now + np.maximum(np.rint(months), 1.0), self.horizon).astype(int)
-        world, maker, chemistry = size.nonzero()
-        self.coming[world, maker, chemistry, when[world, chemistry]] += size[world, maker, chemistry]
+        maker, chemistry, world = size.transpose(1, 2, 0).nonzero()
+        when = (now + months[world, chemistry]) % self.slots
+        self.coming[world, when, maker, chemistry] += size[world, maker, chemistry]
         self.underway += size
 
     def scrap(self, market) -> None:
         """Long idle lines go."""
-        idle = np.clip(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0, 1.0)
-        market.capacity *= 1.0 - idle * self.own.scrap_rate[:, None, None] * QUARTER / MONTHS_PER_YEAR
+        market.capacity *= 1.0 - self.idle(market) * self.own.scrap_rate[:, None, None] * QUARTER / MONTHS_PER_YEAR

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, table
-from forecast.layout import blank
+from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
 from forecast.streams import each, uniform
 
@@ -48,13 +48,33 @@ class Programmes:
         self.makers, self.chemistries = parameters.manufacturers.names, parameters.chemistries.names
         self.columns = [self.chemistries.index(name) for name in self.own.names]
         pipeline = parameters.manufacturers.programmes
-        self.observed, self.since = pipeline.stage[:, self.columns], pipeline.since[:, :, self.columns]
-        self.effort = np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns])
-        self.stage = blank(self.since.shape, NONE, int)
+        self.observed, self.since = pipeline.stage[:, self.columns].astype(np.int8), pipeline.since[:, :, self.columns]
+        self.effort = side_by_side(np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns]), self.since.shape)
+        self.stage = blank(self.since.shape, NONE, np.int8)
+        self.due, self.next_entry = np.zeros(self.since.shape, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
-        pairs = [f"programme {maker} {name}" for maker in self.makers for name in self.own.names]
-        luck = each(uniform, seed, pairs, realizations, parameters.months)
-        self.luck = luck.reshape(*luck.shape[:2], len(self.makers), len(self.own.names))
+        self.luck = self._luck(parameters, seed, realizations)
+        from forecast.model import building, trade  # compiled code is slow to load and needed only to play
+
+        self.kernels, self.worlds_last = building, trade.worlds_last
+        self.fix()
+
+    def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
+        """Uniform, (realization, month, maker, programme); a programme that can never be gets none."""
+        possible = self.would_start | (self.observed != NONE)
+        pairs = [f"programme {self.makers[maker]} {self.own.names[programme]}" for maker, programme in np.argwhere(possible)]
+        luck = blank((len(realizations), parameters.months, *possible.shape), 1.0)
+        luck[:, :, possible] = each(uniform, seed, pairs, realizations, parameters.months)
+        return luck
+
+    def fix(self) -> None:
+        """Work out once what no month changes: how fast a maker is alone, and what money and the lead of others add."""
+        development = self.development
+        self.pace = side_by_side(1.0 / (self.own.stage_time * self.own.difficulty[:, :, None] * MONTHS_PER_YEAR))
+        self.drive = self.effort ** development.spending_elasticity[:, None, None]
+        self.help = side_by_side(np.exp(development.neighbours[:, None] * np.arange(COMMERCIAL + 2)))
+        self.start_chance = development.start_rate / MONTHS_PER_YEAR
+        self.monthly_spending = side_by_side(self.effort * self.own.spending[:, None, :] / MONTHS_PER_YEAR)
 
     def run(self, env, market):
         """Begin what was observed, start what looks ripe, pass what luck and money allow."""
@@ -66,48 +86,41 @@ class Programmes:
             self.report(market)
 
     def begin(self, year: float) -> None:
-        """A programme enters the model at the stage and date at which it was observed."""
-        enters = (self.stage == NONE) & (self.observed != NONE) & (self.since <= year)
-        self.stage = np.where(enters, self.observed, self.stage)
+        """A programme enters the model at the stage and date at which it was observed, or later with its maker."""
+        if year >= self.next_entry:
+            seen, late = self.observed != NONE, self.since > year
+            self.due = seen & ~late
+            self.next_entry = np.min(self.since, initial=np.inf, where=seen & late)
+        np.copyto(self.stage, self.observed, where=self.due & (self.stage == NONE))
 
     def stop_failed(self, market) -> None:
         """The programmes of a maker that failed end with it."""
-        self.stage = np.where(market.alive[:, :, None] > 0, self.stage, NONE)
+        np.copyto(self.stage, NONE, where=market.alive[:, :, None] <= 0)
 
     def known(self) -> np.ndarray:
         """Share of stages passed by the best maker, (realization, programme)."""
-        return np.maximum(self.stage, 0).max(axis=1) / COMMERCIAL
+        return np.maximum(self.stage.max(axis=1), 0) / COMMERCIAL
 
     def open_to(self) -> np.ndarray:
         """Whether what it builds on is known well enough, (realization, programme); what needs no programme is known."""
         known = blank((self.stage.shape[0], len(self.chemistries)), 1.0)
         known[:, self.columns] = self.known()
-        asked = self.own.knowledge_from
-        return (known[:, None, :] >= asked - 1e-9).all(axis=-1)
-
-    def rate(self, market) -> np.ndarray:
-        """Hazard of passing the present stage, per month, (realization, maker, programme)."""
-        stage = np.clip(self.stage, 0, COMMERCIAL - 1)
-        index = np.arange(len(self.own.names))
-        worlds = np.arange(len(stage))[:, None, None]
-        alone = self.own.stage_time[worlds, index, stage] * self.own.difficulty[:, None, :] * MONTHS_PER_YEAR
-        lead = np.maximum(self.stage.max(axis=1, keepdims=True) - self.stage, 0)
-        help_ = np.exp(self.development.neighbours[:, None, None] * lead)
-        effort = self.effort ** self.development.spending_elasticity[:, None, None]
-        return effort * help_ * np.exp(market.programme_push[:, None, self.columns]) / alone
+        return (known[:, None, :] >= self.own.knowledge_from - 1e-9).all(axis=-1)
 
     def advance(self, market, luck: np.ndarray) -> None:
-        """Pass a stage, or start a programme, where luck falls below the probability of the month."""
-        active = (self.stage >= 0) & (self.stage < COMMERCIAL) & self.open_to()[:, None, :]
-        passes = active & (luck < -np.expm1(-self.rate(market)))
-        ripe = (self.stage.max(axis=1, keepdims=True) >= COMMERCIAL - 2) & self.would_start & (market.alive[:, :, None] > 0)
-        starts = (self.stage == NONE) & ripe & (luck < self.development.start_rate[:, None, None] / MONTHS_PER_YEAR)
-        self.stage = np.where(starts, 0, self.stage + passes)
+        """Pass a stage, or start a programme, where luck (realization, maker, programme) falls below the probability of the month."""
+        push = np.exp(market.programme_push[:, self.columns])
+        stage, luck, open_, alive, *rates = self.worlds_last(
+            *(self.stage, luck, self.open_to(), market.alive, self.pace, self.drive, self.help, push, self.start_chance)
+        )
+        self.kernels.advance(stage, luck, open_, alive, self.would_start, *rates)
 
     def report(self, market) -> None:
         """Write down the stages, who may sell, and what it costs."""
-        market.programme_stage[:, :, self.columns] = self.stage
-        market.may_sell[:, :, self.columns] = self.stage == COMMERCIAL
-        market.may_build[:, :, self.columns] = self.stage >= COMMERCIAL - 1
-        active = (self.stage >= 0) & (self.stage < COMMERCIAL)
-        market.programme_spending[...] = (active * self.effort * self.own.spending[:, None, :]).sum(axis=-1) / MONTHS_PER_YEAR
+        sells, builds = self.stage == COMMERCIAL, self.stage >= COMMERCIAL - 1
+        for programme, column in enumerate(self.columns):
+            market.programme_stage[:, :, column] = self.stage[:, :, programme]
+            market.may_sell[:, :, column] = sells[:, :, programme]
+            market.may_build[:, :, column] = builds[:, :, programme]
+        active = (self.stage >= 0) & ~sells
+        market.programme_spending[...] = (active * self.monthly_spending).sum(axis=-1)

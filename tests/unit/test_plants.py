@@ -23,6 +23,11 @@ def stand(**differences):
     return plants, market
 
 
+def opening(plants, month):
+    """Lines that open in a month, (realization, maker, chemistry)."""
+    return plants.coming[:, month % plants.slots]
+
+
 def wish(maker, chemistry, size):
     """What is wanted: one entry."""
     wanted = np.zeros((2, 3, 3))
@@ -32,15 +37,16 @@ def wish(maker, chemistry, size):
 
 def test_what_was_being_built_at_the_start_opens_over_the_build_time():
     drawn = draw(lively_world(), 1, np.arange(2))
-    coming = Plants(drawn).coming
-    np.testing.assert_allclose(coming[:, MAKER, LFP].sum(axis=-1), 40 * 0.2 / 12 * 18)
-    assert not coming[:, MAKER, LFP, 19:].any()
+    plants = Plants(drawn)
+    np.testing.assert_allclose(plants.underway[:, MAKER, LFP], 40 * 0.2 / 12 * 18)
+    for month in range(1, plants.slots):
+        np.testing.assert_allclose(opening(plants, month)[:, MAKER, LFP], 40 * 0.2 / 12 * (month <= 18))
 
 
 def test_a_new_line_opens_after_its_build_time():
     plants, market = stand()
     plants.build(market, wish(RHINE, NMC, 3.0), 5)
-    assert np.argwhere(plants.coming[0]).tolist() == [[RHINE, NMC, 5 + 18]]
+    assert np.argwhere(plants.coming[0]).tolist() == [[(5 + 18) % plants.slots, RHINE, NMC]]
     np.testing.assert_allclose(market.cash[:, RHINE], 1e6 - 300)
     for month in range(6, 24):
         assert not market.capacity[:, RHINE, NMC].any()
@@ -48,11 +54,22 @@ def test_a_new_line_opens_after_its_build_time():
     np.testing.assert_allclose(market.capacity[:, RHINE, NMC], 3)
 
 
-def test_what_lies_beyond_the_horizon_never_opens():
-    plants, market = stand()
-    plants.build(market, wish(RHINE, NMC, 3.0), plants.horizon - 2)
-    plants.open(market, plants.horizon - 1)
+@pytest.mark.parametrize("months", [17.6, 1000])
+def test_what_lies_beyond_the_horizon_never_opens(months):
+    plants, market = stand(chemistries={"nmc": {"build_time": months}})
+    plants.build(market, wish(RHINE, NMC, 3.0), 71 - 18 + 1)
+    for month in range(71 - 18 + 2, 72):
+        plants.open(market, month)
     assert not market.capacity[:, RHINE].any()
+
+
+def test_months_come_round_again_in_the_calendar_of_openings():
+    plants, market = stand()
+    for month in range(1, 4 * plants.slots):
+        plants.build(market, wish(RHINE, NMC, float(month)), month)
+        plants.open(market, month + 1)
+        opened = np.arange(1, month + 2 - 18).sum()
+        np.testing.assert_allclose(market.capacity[:, RHINE, NMC], opened)
 
 
 def test_a_conversion_conserves_lines_and_is_faster_and_cheaper_than_building():
@@ -60,7 +77,7 @@ def test_a_conversion_conserves_lines_and_is_faster_and_cheaper_than_building():
     left = plants.convert(market, wish(MAKER, SODIUM, 10.0), 5)
     assert not left.any()
     np.testing.assert_allclose(market.capacity.sum(axis=(1, 2)) + plants.coming.sum(axis=(1, 2, 3)), 40)
-    np.testing.assert_allclose(plants.coming[:, MAKER, SODIUM, 5 + 6], 10)
+    np.testing.assert_allclose(opening(plants, 5 + 6)[:, MAKER, SODIUM], 10)
     np.testing.assert_allclose(market.cash[:, MAKER], 1e6 - 10 * 100 * 0.1)
 
 
@@ -84,7 +101,7 @@ def test_no_line_is_converted_beyond_what_there_is():
     for _ in range(20):
         plants.convert(market, np.full((2, 3, 3), 100.0), 5)
         assert (market.capacity >= 0).all()
-    np.testing.assert_allclose((market.capacity.sum(axis=-1) + plants.coming.sum(axis=(-1, -2)))[:, MAKER], 1.0)
+    np.testing.assert_allclose((market.capacity + plants.coming.sum(axis=1)).sum(axis=-1)[:, MAKER], 1.0)
 
 
 @pytest.mark.parametrize(("cash", "revenue", "built"), [(1e6, 0, 10), (1000, 0, 3.5), (0, 1000, 3.5), (-500, 0, 0)])
@@ -92,13 +109,13 @@ def test_makers_build_what_they_can_pay(cash, revenue, built):
     plants, market = stand(investment={"spending_limit": 0.35, "borrowing": 1})
     market.cash[...], market.revenue[...] = cash, revenue
     plants.build(market, wish(RHINE, NMC, 10.0), 5)
-    np.testing.assert_allclose(plants.coming[:, RHINE].sum(axis=(-1, -2)), built)
+    np.testing.assert_allclose(plants.coming[:, :, RHINE].sum(axis=(-1, -2)), built)
     np.testing.assert_allclose(market.cash[:, RHINE], cash - 100 * built)
 
 
 def test_a_line_waits_until_its_chemistry_may_be_sold():
     plants, market = stand()
-    plants.coming[:, :, SODIUM, 7] = 2
+    opening(plants, 7)[:, :, SODIUM] = 2
     plants.open(market, 7)
     plants.open(market, 8)
     assert not market.capacity[..., SODIUM].any()
@@ -179,8 +196,7 @@ def test_idle_lines_are_scrapped_and_busy_ones_kept():
 
 def test_lines_of_the_living_are_in_place_or_under_way_and_nobody_else_has_any():
     def ahead(stage):
-        plants = stage.agents["Plants"]
-        return plants.coming[..., stage.market.month :].sum(axis=-1) + plants.waiting
+        return stage.agents["Plants"].coming.sum(axis=1) * stage.market.alive[..., None]
 
     look = {"ahead": ahead, "underway": lambda stage: stage.agents["Plants"].underway, "capacity": None, "alive": None}
     seen = history(draw(lively_world(), 1, np.arange(3)), **look)

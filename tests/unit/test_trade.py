@@ -17,7 +17,8 @@ def luck(seed):
     line = (WORLDS, MAKERS, CHEMISTRIES)
     lines = random.uniform(1, 50, line) * (random.random(line) < 0.5)
     lines[..., -1] = 0.0
-    orders = random.uniform(0, 3, (WORLDS, SEGMENTS, REGIONS, CHEMISTRIES)) * np.maximum(random.uniform(-0.2, 0.8, (WORLDS, 1, 1, CHEMISTRIES)), 0)
+    orders = random.uniform(0, 3, (WORLDS, SEGMENTS, REGIONS, CHEMISTRIES))
+    orders *= np.maximum(random.uniform(-0.2, 0.8, (WORLDS, 1, 1, CHEMISTRIES)), 0)
     return random, lines, random.uniform(40, 120, line), orders
 
 
