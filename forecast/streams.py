@@ -8,11 +8,13 @@ The mixing is SplitMix64's finalizer (Steele, Lea & Flood 2014, doi:10.1145/2660
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 GOLDEN = 0x9E3779B97F4A7C15
+MANY = 10_000  # numbers from which on compiled code pays
 
 
 def mix(number: np.ndarray) -> np.ndarray:
@@ -29,10 +31,14 @@ def keys(seed: int, name: str, realizations: np.ndarray) -> np.ndarray:
     realizations  (realization,) whole numbers
     returns       (realization,) uint64
     """
-    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
-    base = np.uint64(int.from_bytes(digest, "little"))
+    return _keys(seed, [name], realizations)[0]
+
+
+def _keys(seed: int, names: Sequence[str], realizations: np.ndarray) -> np.ndarray:
+    """Keys of many names, (name, realization)."""
+    digests = b"".join(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest() for name in names)
     with np.errstate(over="ignore"):
-        return mix(base + (np.asarray(realizations, np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
+        return mix(np.frombuffer(digests, "<u8")[:, None] + (np.asarray(realizations, np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
 
 
 def uniform(seed: int, name: str, realizations: np.ndarray, *shape: int) -> np.ndarray:
@@ -40,23 +46,35 @@ def uniform(seed: int, name: str, realizations: np.ndarray, *shape: int) -> np.n
 
     returns  (realization, *shape) float64
     """
-    occasions = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64).reshape(shape)
-    key = keys(seed, name, realizations).reshape(-1, *[1] * len(shape))
-    with np.errstate(over="ignore"):
-        bits = mix(mix(key + occasions * np.uint64(GOLDEN)))
-    return ((bits >> np.uint64(11)).astype(float) + 0.5) * 2.0**-53
+    return each(uniform, seed, [name], realizations, *shape)[..., 0]
 
 
 def normal(seed: int, name: str, realizations: np.ndarray, *shape: int) -> np.ndarray:
     """Standard normal numbers, (realization, *shape) float64."""
-    from scipy.special import ndtri
-
-    return ndtri(uniform(seed, name, realizations, *shape))
+    return each(normal, seed, [name], realizations, *shape)[..., 0]
 
 
-def each(draw: Callable[..., np.ndarray], seed: int, names: Sequence[str], realizations: np.ndarray, *shape: int) -> np.ndarray:
-    """Numbers of ``draw`` (uniform or normal) for every name, (realization, *shape, name); there may be no name at all."""
-    dealt = np.empty((*shape, len(names), len(realizations)))
-    for number, name in enumerate(names):
-        dealt[..., number, :] = np.moveaxis(draw(seed, name, realizations, *shape), 0, -1)
-    return np.moveaxis(dealt, -1, 0)
+def each(
+    draw: Callable[..., np.ndarray], seed: int, names: Sequence[str], realizations: np.ndarray, *shape: int, skipped: int = 0
+) -> np.ndarray:
+    """Numbers of ``draw`` (uniform or normal) for every name, (realization, *shape, name); there may be no name at all.
+
+    skipped  occasions at the beginning that nobody will look at, where there is but one axis of them: they are left out
+    """
+    dealt = np.empty((math.prod(shape) - skipped, len(names), len(realizations)))
+    key = _keys(seed, names, realizations)
+    if dealt.size < MANY:
+        occasions = np.arange(skipped + 1, skipped + len(dealt) + 1, dtype=np.uint64)[:, None, None]
+        with np.errstate(over="ignore"):
+            bits = mix(mix(key + occasions * np.uint64(GOLDEN)))
+        dealt[...] = ((bits >> np.uint64(11)).astype(float) + 0.5) * 2.0**-53
+    else:
+        from forecast import mixing  # compiled code is slow to load
+
+        mixing.deal(key, skipped, dealt)
+    if draw is normal:
+        from scipy.special import ndtri
+
+        ndtri(dealt, out=dealt)
+    axes = (len(dealt),) if skipped else shape
+    return np.moveaxis(dealt.reshape(*axes, *dealt.shape[1:]), -1, 0)

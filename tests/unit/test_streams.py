@@ -57,3 +57,24 @@ def test_luck_has_the_shape_that_was_asked_for():
 
 def test_these_very_numbers_stay():
     np.testing.assert_allclose(streams.uniform(1, "lithium price", np.array([0, 7]), 2).ravel(), STAYED, rtol=1e-15)
+
+
+@pytest.mark.parametrize("draw", [streams.uniform, streams.normal])
+def test_luck_in_bulk_is_bit_for_bit_that_of_small_amounts(draw, monkeypatch):
+    names, months = [f"maker {number}" for number in range(11)], 37
+    there = streams.each(draw, 1, names, WORLDS, months)
+    assert there.size > streams.MANY
+    monkeypatch.setattr(streams, "MANY", there.size + 1)
+    np.testing.assert_array_equal(streams.each(draw, 1, names, WORLDS, months), there)
+    np.testing.assert_array_equal(draw(1, names[4], WORLDS, months), there[..., 4])
+
+
+@pytest.mark.parametrize("months", [8, 900])
+def test_the_luck_of_months_that_nobody_looks_at_can_be_left_out(months):
+    whole = streams.each(streams.normal, 1, ["x", "y"], WORLDS, months)
+    np.testing.assert_array_equal(streams.each(streams.normal, 1, ["x", "y"], WORLDS, months, skipped=5), whole[:, 5:])
+
+
+def test_there_may_be_no_name_and_no_occasion():
+    assert streams.each(streams.normal, 1, [], WORLDS, 7).shape == (50, 7, 0)
+    assert streams.each(streams.uniform, 1, ["x"], WORLDS, 7, skipped=7).shape == (50, 0, 1)
