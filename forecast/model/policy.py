@@ -87,9 +87,9 @@ class Policy:
         """Wipe the blackboard, and write down all that is in force."""
         for name in EFFECTS:
             getattr(market, name)[...] = 0.0
-        for row in self.in_force.any(axis=0).nonzero()[0]:
-            in_force = self.in_force[:, row]
-            self.apply(market, row, in_force * self.events.size[:, row], in_force)
+        for row, in_force in enumerate(self.in_force.T):
+            if in_force.any():
+                self.apply(market, row, in_force * self.events.size[:, row], in_force)
 
     def apply(self, market, row: int, size: np.ndarray, in_force: np.ndarray) -> None:
         """Add one event's effect to the blackboard.

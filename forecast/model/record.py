@@ -25,6 +25,7 @@ KINDS = {
     "mine_output": "lithium mined in the world, t LCE/year",
     "mineral_price": "mean price of `mineral` in the year, USD/kg",
 }
+WORLDWIDE = ("cell_price", "mine_output", "lithium_price")  # what may be unexplained beside tastes
 HALF_YEAR = MONTHS_PER_YEAR // 2
 LEAST_SHARE = 0.01  # shares are kept this far from 0 and 1 before their odds are taken: below, more or less says nothing of tastes
 TREND_KEPT = 0.5  # part of the last year's pace that goes on from its middle to its end
@@ -75,30 +76,39 @@ class Record:
         self.steered = self.years * MONTHS_PER_YEAR
         self.ion = parameters.chemistries.lithium[0] > 0
         names = parameters.regions.names, parameters.chemistries.names
-        self.segments = np.array([name in self.own.segments for name in parameters.segments.names], bool)
-        self.places = [
-            (row, names[0].index(region), names[1].index(chemistry))
-            for row, (kind, region, chemistry) in enumerate(zip(self.series.kind, self.series.region, self.series.chemistry, strict=True))
-            if kind == "share"
-        ]
+        self.segments = [row for row, name in enumerate(parameters.segments.names) if name in self.own.segments]
+        self.shares = np.array(self._rows("share"), int)
+        self.places = (
+            np.array([names[0].index(self.series.region[row]) for row in self.shares], int),
+            np.array([names[1].index(self.series.chemistry[row]) for row in self.shares], int),
+        )
         self.minerals = [(row, parameters.minerals.names.index(self.series.mineral[row])) for row in self._rows("mineral_price")]
         self.target = self._targets(seed, realizations)
         self.first = np.array([year - parameters.first_year for year in self.series.from_year], int)
         self.lithium = self._lithium_path(parameters.lithium)
-        self.seen = blank((parameters.size, len(self.places), 2))
-        kinds = [f"unexplained taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
-        self.luck = {
-            "cell_price": normal(seed, "unexplained cell price", realizations, parameters.months),
-            "mine_output": normal(seed, "unexplained mine output", realizations, parameters.months),
-            "lithium_price": normal(seed, "unexplained lithium price", realizations, parameters.months),
-            "taste": each(normal, seed, kinds, realizations, parameters.months).reshape(parameters.size, parameters.months, *map(len, names)),
-        }
-        self.luck["taste"][..., [name == self.own.reference for name in names[1]]] = 0.0
-        self.state = {name: np.zeros_like(luck[:, 0]) for name, luck in self.luck.items()}
-        taste = np.zeros(self.state["taste"].shape[1:], bool)
-        for _, region, chemistry in self.places:
-            taste[region, chemistry] = True
-        self.held = {name: np.array(bool(self._rows(name))) for name in ("cell_price", "mine_output", "lithium_price")} | {"taste": taste}
+        self.seen = blank((2, parameters.size, len(self.shares)))
+        tastes = [f"taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
+        kinds = [f"unexplained {kind}" for kind in ("cell price", "mine output", "lithium price", *tastes)]
+        self.luck = each(normal, seed, kinds, realizations, parameters.months)
+        self.unexplained = blank((parameters.size, len(kinds)))
+        self.state = dict(zip(WORLDWIDE, self.unexplained.T, strict=False)) | {"taste": self._by_place(self.unexplained)}
+        self.held = np.zeros(len(kinds), bool)
+        self.held[: len(WORLDWIDE)] = [bool(self._rows(kind)) for kind in WORLDWIDE]
+        self._by_place(self.held[None])[:, *self.places] = True
+        self.kept, self.renewed = self._fading(len(tastes))
+        self._by_place(self.renewed)[..., [name == self.own.reference for name in names[1]]] = 0.0
+
+    def _by_place(self, numbers: np.ndarray) -> np.ndarray:
+        """Of (..., kind), the tastes, (..., region, chemistry)."""
+        return numbers[..., len(WORLDWIDE) :].reshape(*numbers.shape[:-1], -1, len(self.ion))
+
+    def _fading(self, tastes: int) -> tuple[np.ndarray, np.ndarray]:
+        """What is kept of the unexplained each month, and the standard deviation of what is new, (realization, kind)."""
+        kinds = (*WORLDWIDE, *["taste"] * tastes)
+        memory = np.stack([getattr(self.own, f"{kind}_memory") for kind in kinds])
+        spread = np.stack([getattr(self.own, f"{kind}_spread") for kind in kinds])
+        kept = np.exp(-1.0 / (memory * MONTHS_PER_YEAR))
+        return kept.T, (spread * np.sqrt(1.0 - kept**2)).T
 
     def _targets(self, seed: int, realizations: np.ndarray) -> np.ndarray:
         """What each world takes for the truth, by year: the record within its error, (realization, series, year), logarithm or log odds."""
@@ -112,13 +122,13 @@ class Record:
     def _rows(self, kind: str) -> list[int]:
         return [row for row, own in enumerate(self.series.kind) if own == kind]
 
-    def at(self, row: int, now: int) -> np.ndarray:
-        """Target of a series in a month, straight between mid-years and at half the last pace beyond them, (realization,)."""
+    def at(self, now: int) -> np.ndarray:
+        """Target of every series in a month, straight between mid-years and at half the last pace beyond them, (realization, series)."""
         when = max((now + 0.5) / MONTHS_PER_YEAR - 0.5, 0.0)
         after = min(int(when) + 1, self.years - 1)
         before = max(after - 1, 0)
         share = min(when - before, 1.0) + TREND_KEPT * max(when - before - 1.0, 0.0)
-        return self.target[:, row, before] + share * (self.target[:, row, after] - self.target[:, row, before])
+        return self.target[:, :, before] + share * (self.target[:, :, after] - self.target[:, :, before])
 
     def _lithium_path(self, lithium) -> np.ndarray:
         """Spot price of every month on record, (realization, month) USD/t; no month without a series.
@@ -137,7 +147,7 @@ class Record:
                 months = between(knots, self.target[:, rows[0], year], contract, lithium.contract_lag)
             else:
                 now = range(year * MONTHS_PER_YEAR, (year + 1) * MONTHS_PER_YEAR)
-                months = np.exp(np.stack([self.at(rows[0], each_month) for each_month in now], axis=-1))
+                months = np.exp(np.stack([self.at(each_month)[:, rows[0]] for each_month in now], axis=-1))
             contract = contracted(months, contract, lithium.contract_lag)[:, -1]
             path = np.concatenate([path, months], axis=1)
         return path
@@ -154,32 +164,33 @@ class Record:
 
     def drift(self, now: int) -> None:
         """What is unexplained fades and is renewed, save where a series says what it is."""
-        for name, luck in self.luck.items():
-            shape = (-1, *[1] * (luck.ndim - 2))
-            kept = np.exp(-1.0 / (getattr(self.own, f"{name}_memory") * MONTHS_PER_YEAR)).reshape(shape)
-            spread = getattr(self.own, f"{name}_spread").reshape(shape)
-            drifted = kept * self.state[name] + spread * np.sqrt(1.0 - kept**2) * luck[:, now]
-            self.state[name] = np.where(self.held[name] & (now < self.steered), self.state[name], drifted)
+        drifted = self.kept * self.unexplained + self.renewed * self.luck[:, now]
+        np.copyto(self.unexplained, drifted, where=~self.held | (now >= self.steered))
 
     def correct(self, market, now: int) -> None:
         """Move what is unexplained by what separates last month from the record."""
+        target = self.at(now)
         measured = {"cell_price": market.mean_cell_price, "mine_output": market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR}
         for name, value in measured.items():
             for row in self._rows(name)[:1]:
-                moved = self.state[name] + self.at(row, now) - np.log(np.maximum(value, 1e-12))
-                self.state[name] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
+                moved = self.state[name] + target[:, row] - np.log(np.maximum(value, 1e-12))
+                self.state[name][...] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
         if self._rows("lithium_price"):
             moved = self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
-            self.state["lithium_price"] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)
-        for place, (row, region, chemistry) in enumerate(self.places):
-            sold = market.deliveries[:, self.segments, region].sum(axis=1)
-            parts = np.stack([sold[:, chemistry], (sold * self.ion).sum(axis=-1)], axis=-1)
-            self.seen[:, place] += parts if now == 1 else (parts - self.seen[:, place]) / SHARE_MEMORY
-            share = np.clip(self.seen[:, place, 0] / np.maximum(self.seen[:, place, 1], 1e-12), LEAST_SHARE, 1.0 - LEAST_SHARE)
-            gap = self.at(row, now) - np.log(share / (1.0 - share))
-            lead = self.at(row, now) - self.at(row, now - 1)
-            moved = self.state["taste"][:, region, chemistry] + SHARE_GAIN * gap + SHARE_LEAD * lead
-            self.state["taste"][:, region, chemistry] = np.clip(moved, -LARGEST_TASTE, LARGEST_TASTE)
+            self.state["lithium_price"][...] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)
+        if self.shares.size:
+            self.correct_tastes(market, now, target)
+
+    def correct_tastes(self, market, now: int, target: np.ndarray) -> None:
+        """Move what is unexplained in tastes by the gap between the shares of last months and those on record."""
+        sold = sum((market.deliveries[:, segment] for segment in self.segments), np.zeros_like(market.unexplained_taste))
+        parts = np.stack([sold[:, *self.places], (sold * self.ion).sum(axis=-1)[:, self.places[0]]])
+        self.seen += parts if now == 1 else (parts - self.seen) / SHARE_MEMORY
+        share = np.clip(self.seen[0] / np.maximum(self.seen[1], 1e-12), LEAST_SHARE, 1.0 - LEAST_SHARE)
+        gap = target[:, self.shares] - np.log(share / (1.0 - share))
+        lead = (target - self.at(now - 1))[:, self.shares]
+        moved = self.state["taste"][:, *self.places] + SHARE_GAIN * gap + SHARE_LEAD * lead
+        self.state["taste"][:, *self.places] = np.clip(moved, -LARGEST_TASTE, LARGEST_TASTE)
 
     def tell(self, market, now: int) -> None:
         """Write down what is unexplained, and the lithium price on record."""
@@ -187,8 +198,9 @@ class Record:
         market.unexplained_mine_output[...] = self.state["mine_output"]
         market.unexplained_lithium_price[...] = self.state["lithium_price"]
         market.unexplained_taste[...] = self.state["taste"]
-        for row, mineral in self.minerals:
-            market.mineral_price_on_record[:, mineral] = np.exp(self.at(row, now)) if now < self.steered else 0.0
+        if now <= self.steered:
+            for row, mineral in self.minerals:
+                market.mineral_price_on_record[:, mineral] = np.exp(self.at(now)[:, row]) if now < self.steered else 0.0
         on_record = now < self.lithium.shape[1]
         market.lithium_price_on_record[...] = self.lithium[:, now] if on_record else 0.0
 

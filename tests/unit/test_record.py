@@ -90,7 +90,7 @@ def test_a_year_whose_start_is_not_known_runs_straight_and_the_next_ends_as_it_d
 
 def test_targets_run_straight_between_mid_years_and_slow_down_at_the_end():
     agent = stand(record={"cells": {"values": {2015: 100, 2016: 200, 2017: 200, 2018: 50}}})
-    at = np.array([agent.at(agent.series.names.index("cells"), now) for now in range(OBSERVED)])
+    at = np.array([agent.at(now)[:, agent.series.names.index("cells")] for now in range(OBSERVED)])
     np.testing.assert_allclose(at[:, 0], straight([100, 200, 200, 50]))
 
 
