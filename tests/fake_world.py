@@ -50,7 +50,8 @@ def simulate(world, seed, numbers, monthly):
     for variable in variables(whole):
         luck = streams.uniform(seed, variable.name, numbers, *[sizes[dim] for dim in variable.dims[1:]])
         low, high = CODES.get(variable.name, (0, 1000))
-        made[variable.name] = (np.floor(low + (high + 1 - low) * luck) if variable.name in CODES else high * luck).astype(np.float32, order="C")
+        values = np.floor(low + (high + 1 - low) * luck) if variable.name in CODES else high * luck
+        made[variable.name] = values.astype(np.float32, order="C")
     return made
 
 

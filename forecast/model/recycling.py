@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, Triangular, parameter
+from forecast.layout import side_by_side
 from forecast.model.calendar import RECYCLE, on
 from forecast.model.cost import LITHIUM_CARBONATE
 
@@ -24,7 +25,7 @@ class Recyclers:
 
     def __init__(self, parameters):
         self.own = parameters.recycling
-        self.lithium = parameters.chemistries.lithium
+        self.content = side_by_side(parameters.chemistries.lithium * LITHIUM_CARBONATE * 1000.0)
         self.pool = np.zeros(parameters.size)
 
     def run(self, env, market):
@@ -39,6 +40,6 @@ class Recyclers:
     def collect(self, market) -> np.ndarray:
         """Lithium collected this month, (realization,) t LCE."""
         retired = market.retirements.sum(axis=(1, 2))
-        contained = (retired * self.lithium).sum(axis=-1) * LITHIUM_CARBONATE * 1000.0
+        contained = (retired * self.content).sum(axis=-1)
         dear = np.log(market.lithium_price / self.own.reference_price)
-        return contained * np.clip(self.own.collection + self.own.price_response * dear, 0.0, 1.0)
+        return contained * np.minimum(np.maximum(self.own.collection + self.own.price_response * dear, 0.0), 1.0)

@@ -120,16 +120,21 @@ class SegmentDemand:
         self.price = self.reference = np.zeros(0)
 
     def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
-        """Standard normal, (realization, month, segment, region): in part common to all, to a segment, and a region's own."""
+        """Standard normal by month after the last observed: in part common to all, to a segment, and a region's own.
+
+        returns  (realization, month, segment, region); months on record need none
+        """
         own, names, regions = parameters.demand, self.segments.names, parameters.regions.names
         places = [f"demand {name} {region}" for name in names for region in regions]
-        months = parameters.months
-        local = each(normal, seed, places, realizations, months).reshape(parameters.size, months, len(names), len(regions))
-        shared = each(normal, seed, [f"demand {name}" for name in names], realizations, months)[..., None]
-        everywhere = normal(seed, "demand", realizations, months)[..., None, None]
+        months, observed = parameters.months, min(self.last_observed + 1, parameters.months)
+        luck = each(normal, seed, places, realizations, months, skipped=observed).reshape(parameters.size, -1, len(names), len(regions))
+        shared = each(normal, seed, [f"demand {name}" for name in names], realizations, months, skipped=observed)[..., None]
+        everywhere = each(normal, seed, ["demand"], realizations, months, skipped=observed)[..., None]
         common, regional = own.common.reshape(-1, 1, 1, 1), own.regional.reshape(-1, 1, 1, 1)
-        rest = np.sqrt(regional) * local + np.sqrt(1.0 - regional) * shared
-        return np.sqrt(common) * everywhere + np.sqrt(1.0 - common) * rest
+        for own_part, part, others in ((np.sqrt(regional), np.sqrt(1.0 - regional), shared), (np.sqrt(1.0 - common), np.sqrt(common), everywhere)):
+            luck *= own_part
+            luck += part * others
+        return luck
 
     def run(self, env, market):
         """Say what is wanted this month, and watch what packs cost."""
@@ -143,7 +148,7 @@ class SegmentDemand:
         """Demand of the month before policy, (realization, segment, region) GWh."""
         if now <= self.last_observed:
             return np.broadcast_to(self.history[..., now], self.ceiling.shape)
-        self.grow(self.noise * self.luck[:, now])
+        self.grow(self.noise * self.luck[:, now - self.last_observed - 1])
         response = self.segments.price_elasticity * np.log(self.price / self.reference)
         return self.level / MONTHS_PER_YEAR * np.exp(response)[:, :, None]
 
@@ -159,15 +164,22 @@ class SegmentDemand:
     def watch_prices(self, market, now: int) -> None:
         """Mean pack price of each segment, smoothed over a year, and the path that the S-curves already contain."""
         sold = market.deliveries.sum(axis=2)
-        mean = (sold * market.cell_price[:, None]).sum(axis=-1) / np.maximum(sold.sum(axis=-1), 1e-12)
-        on_offer = market.offered[:, None, :] * market.offer_price
-        before = on_offer.sum(axis=(1, 2)) / np.maximum(market.offered.sum(axis=-1) * on_offer.shape[1], 1.0)
-        mean = np.where(sold.sum(axis=-1) > 0, mean, before[:, None]) + self.segments.pack_cost[:, now]
+        total = sold.sum(axis=-1)
+        mean = (sold * market.cell_price[:, None]).sum(axis=-1) / np.maximum(total, 1e-12)
+        if not total.all():
+            mean = np.where(total > 0, mean, self.on_offer(market)[:, None])
+        mean += self.segments.pack_cost[:, now]
         self.price = mean if not self.price.size else self.price + (mean - self.price) / MONTHS_PER_YEAR
         if now <= self.last_observed:
             self.reference = self.price
         else:
             self.reference = self.reference * np.exp(self.decline)[:, None]
+
+    @staticmethod
+    def on_offer(market) -> np.ndarray:
+        """Mean price of what is offered, for those who have bought nothing yet, (realization,) USD/kWh."""
+        offers = market.offered[:, None, :] * market.offer_price
+        return offers.sum(axis=(1, 2)) / np.maximum(market.offered.sum(axis=-1) * offers.shape[1], 1.0)
 
 
 def last_state(persistence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
