@@ -153,14 +153,15 @@ class _Deal:
         """(R, len(quantities)): constant without a prior, else drawn by place and kept within the bounds."""
         constant = np.array([quantity.value for quantity in quantities], float)
         drawn = side_by_side(constant[None, :], (len(self.realizations), len(quantities)))
-        for column, (quantity, place) in enumerate(zip(quantities, places, strict=True)):
-            if quantity.prior is not None:
-                belief = self.beliefs[place] = Belief(quantity, slot.declaration)
-                if place in self.given:
-                    drawn[:, column] = belief.kept(self.given[place])
-                elif self.realizations.size:
-                    luck = streams.uniform(self.seed, f"prior:{place}", self.realizations)
-                    drawn[:, column] = belief.at(luck)
+        unsure = {place: column for column, place in enumerate(places) if quantities[column].prior is not None}
+        self.beliefs |= {place: Belief(quantities[column], slot.declaration) for place, column in unsure.items()}
+        unknown = [place for place in unsure if place not in self.given]
+        values = {place: self.given[place] for place in unsure if place in self.given}
+        if unknown and self.realizations.size:
+            luck = streams.each(streams.uniform, self.seed, [f"prior:{place}" for place in unknown], self.realizations)
+            values |= {place: self.beliefs[place].at(luck[:, number]) for number, place in enumerate(unknown)}
+        for place, value in values.items():
+            drawn[:, unsure[place]] = self.beliefs[place].kept(value)
         return drawn
 
     def paths(self, values: Sequence[Path]) -> np.ndarray:
