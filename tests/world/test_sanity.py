@@ -29,9 +29,9 @@ def assert_sane(found):
     assert found["mine_status"].max() <= 4
 
 
-def far_out(seed, name, realizations, *shape):
+def far_out(draw, seed, names, realizations):
     """Luck that only knows the far ends of a prior."""
-    luck = streams.uniform(seed, name, realizations, *shape)
+    luck = streams.each(draw, seed, names, realizations)
     return np.where(luck < 0.5, 1e-4, 1 - 1e-4)
 
 
@@ -43,7 +43,7 @@ def test_every_recorded_column_is_finite_and_within_its_bounds(world):
 @pytest.mark.parametrize("world", [lively_world, steered_world])
 def test_so_it_is_where_all_numbers_are_far_out_in_their_priors(world):
     spreads = {f"{name}_spread": {"lognormal": [0.3, 0.5]} for name in ("cell_price", "mine_output", "lithium_price", "taste")}
-    with mock.patch.object(design, "streams", mock.Mock(uniform=far_out)):
+    with mock.patch.object(design, "streams", mock.Mock(each=far_out, uniform=streams.uniform)):
         drawn = design.draw(world(unexplained=spreads), 5, np.arange(40))
     assert np.unique(drawn.lithium.noise).size == 2
     assert_sane(simulate(drawn, 5, np.arange(40), monthly=True))
