@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+ROUNDING = 1e-9  # of a share of stages
 CHEAPER = 1.0  # a conversion must cost less than this share of a new line
 
 
@@ -80,36 +81,40 @@ def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, order)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(stage, luck, known, alive, welcome, pace, effort, help_, push, start):
+def advance(stage, luck, builds_on, alive, welcome, pace, effort, help_, push, start):
     """Pass a stage, or start a programme, where luck falls below the probability of the month.
 
-    stage    (maker, programme, realization)  stage reached, -1 none; changed
-    luck     (maker, programme, realization)  uniform in [0, 1)
-    known    (programme, realization)         whether what the programme builds on is known
-    alive    (maker, realization)             0 where the maker is not in business, and starts nothing
-    welcome  (maker, programme)               whether the maker would start the programme
-    pace     (programme, stage, realization)  stages a month of a maker alone
-    effort   (maker, programme, realization)  factor on it
-    help_    (lead, realization)              factor on it, by the stages that the leader is ahead
-    push     (programme, realization)         factor on it
-    start    (realization,)                   probability of the month that a ripe programme starts
+    stage      (maker, programme, realization)  stage reached, -1 none; changed
+    luck       (maker, programme, realization)  uniform in [0, 1)
+    builds_on  (programme, other, realization)  share of the other's stages that somebody must have passed
+    alive      (maker, realization)             0 where the maker is not in business, and starts nothing
+    welcome    (maker, programme)               whether the maker would start the programme
+    pace       (programme, stage, realization)  stages a month of a maker alone
+    effort     (maker, programme, realization)  factor on it
+    help_      (lead, realization)              factor on it, by the stages that the leader is ahead
+    push       (programme, realization)         factor on it
+    start      (realization,)                   probability of the month that a ripe programme starts
     """
     makers, programmes, worlds = stage.shape
     last = pace.shape[1]
-    best = np.empty(worlds, np.int64)
-    for p in range(programmes):
-        best[:] = -1
-        for m in range(makers):
+    best, known = np.full((programmes, worlds), -1), np.empty(worlds, np.bool_)
+    for m in range(makers):
+        for p in range(programmes):
             for r in range(worlds):
-                best[r] = max(best[r], stage[m, p, r])
+                best[p, r] = max(best[p, r], stage[m, p, r])
+    for p in range(programmes):
+        known[:] = True
+        for other in range(programmes):
+            for r in range(worlds):
+                known[r] &= max(best[other, r], 0) / last >= builds_on[p, other, r] - ROUNDING
         for m in range(makers):
             for r in range(worlds):
                 now, chance = stage[m, p, r], luck[m, p, r]
                 if 0 <= now < last:
-                    if known[p, r]:
-                        rate = pace[p, now, r] * effort[m, p, r] * help_[best[r] - now, r] * push[p, r]
+                    if known[r]:
+                        rate = pace[p, now, r] * effort[m, p, r] * help_[best[p, r] - now, r] * push[p, r]
                         # 1 - exp(-rate) is below rate: mostly there is no need to work it out
                         if chance < rate and chance < -np.expm1(-rate):
                             stage[m, p, r] = now + 1
-                elif now < 0 and welcome[m, p] and best[r] >= last - 2 and alive[m, r] > 0 and chance < start[r]:
+                elif now < 0 and welcome[m, p] and best[p, r] >= last - 2 and alive[m, r] > 0 and chance < start[r]:
                     stage[m, p, r] = 0

@@ -12,7 +12,6 @@ from forecast.model.calendar import DELIVER, MONTHS_PER_YEAR, POST_OFFERS, SETTL
 from forecast.model.cost import annuity, doublings, learned, lithium_cost, mineral_cost, specific_energy
 
 Stage = Literal["laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial"]
-AT_LEAST_A_LITTLE = 1e-9  # GWh/year: the weight of a maker without lines in the mean cost
 
 
 class Pipeline(Block):
@@ -74,14 +73,15 @@ class Manufacturers:
         self.trade = trade
         lines, regions = self.own.capacity.shape, parameters.regions
         self.home = np.array([regions.names.index(region) for region in self.own.region])
-        self.local_cost = side_by_side(regions.cost_factor[:, self.home])[:, :, None]
+        self.local_cost = side_by_side(regions.cost_factor[:, self.home])
         self.import_cost = regions.import_cost
         self.duty = np.full((2, lines[0], len(regions.names), lines[2]), np.nan)
         self.priority = side_by_side(1.0 / parameters.segments.price_sensitivity)
         self.served_first = side_by_side(np.argsort(-self.priority, axis=1, kind="stable"))
         self.counts = parameters.segments.experience[:, :, None, None]
         self.lithium_loss = parameters.lithium.processing_loss
-        self.made, self.listed, self.asked, self.able = (blank(lines) for _ in range(4))
+        self.made, self.listed, self.cash_cost, self.asked, self.able = (blank(lines) for _ in range(5))
+        self.mean = blank((lines[0], 3, lines[2]))  # over lines: 1 / good, local cost / good, local cost
         self.world_made = blank((lines[0], lines[2]))
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
@@ -95,7 +95,7 @@ class Manufacturers:
         self.fix()
 
     def fix(self) -> None:
-        """Work out once what no month changes: the charge for capital, and what forward pricing looks ahead to."""
+        """Work out once what no month changes: charges and markups, and what forward pricing looks ahead to."""
         own, industry = self.chemistries, self.industry
         self.charge = (1.0 / (annuity(industry.capital_charge, industry.line_life) * industry.normal_utilisation))[:, None]
         self.overhead = 1.0 + industry.overhead[:, None]
@@ -103,7 +103,9 @@ class Manufacturers:
         self.processing_ahead = 1.0 - (1.0 - own.learning_rate) ** ahead
         self.capital_ahead = 1.0 - (1.0 - industry.capital_learning[:, None]) ** ahead
         self.forward_pricing = industry.forward_pricing[:, None] * np.array(own.programme)
-        self.yield_gap = (own.mature_yield - own.first_yield)[:, None, :]
+        self.yield_gap = own.mature_yield - own.first_yield
+        self.idle_price = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
+        self.pace = 1.0 / industry.price_adjustment
         self.is_lithium_ion = (own.lithium > 0).astype(float)
 
     def run(self, env, market):
@@ -136,17 +138,18 @@ class Manufacturers:
 
     def reckon(self, market, year: float) -> None:
         """Work out the unit cost of every maker and chemistry, USD/kWh."""
+        own = self.chemistries
         market.experience[...] = self.experience()
         minerals, components = self.bought(market, year)
         processing, investment = self.learned(market)
-        market.good[...] = self.good()
-        np.multiply(investment[:, None, :], self.local_cost, out=market.line_cost)
-        paid = (minerals + components) * self.overhead
-        self.cash_cost = (processing * self.overhead)[:, None, :] * self.local_cost
-        self.cash_cost += paid[:, None, :]
-        self.cash_cost /= market.good
-        np.multiply(market.line_cost, self.charge[:, :, None], out=market.unit_cost)
-        market.unit_cost += self.cash_cost
+        self.trade.reckon(
+            *self.trade.worlds_last(
+                *(self.made, market.capacity, market.alive, self.local_cost),
+                *((minerals + components) * self.overhead, processing * self.overhead, investment, self.charge[:, 0]),
+                *(own.mature_yield, self.yield_gap, own.yield_experience),
+                *(market.good, self.cash_cost, market.line_cost, market.unit_cost, self.mean),
+            )
+        )
         self.break_down(market, minerals, components, processing, investment)
 
     def experience(self) -> np.ndarray:
@@ -177,72 +180,51 @@ class Manufacturers:
         self.capital_hoped = (investment - own.capital_floor) * self.capital_ahead * self.charge
         return processing, investment
 
-    def good(self) -> np.ndarray:
-        """Share of good cells: the gap closes with a maker's own output, (realization, maker, chemistry)."""
-        own = self.chemistries
-        left = np.exp(self.made / -own.yield_experience[:, None, :])
-        left *= self.yield_gap
-        return np.subtract(own.mature_yield[:, None, :], left, out=left)
-
     def break_down(self, market, minerals: np.ndarray, components: np.ndarray, processing: np.ndarray, investment: np.ndarray) -> None:
         """Write down the parts of cost, averaged over lines by capacity.
 
         minerals, components, processing, investment  (realization, chemistry)
         """
-        weight = market.capacity + AT_LEAST_A_LITTLE * market.alive[:, :, None]
-        total = np.maximum(weight.sum(axis=1), AT_LEAST_A_LITTLE)
-        local = (weight * self.local_cost).sum(axis=1) / total
-        weight /= market.good
-        per_good = weight.sum(axis=1) / total
-        weight *= self.local_cost
-        local_per_good = weight.sum(axis=1) / total
+        per_good, local_per_good, local = (self.mean[:, part] for part in range(3))
         parts = market.cost_of
-        parts[:, :, 0] = minerals * per_good
-        parts[:, :, 1] = components * per_good
-        parts[:, :, 2] = processing * local_per_good
-        parts[:, :, 3] = investment * local * self.charge
-        parts[:, :, 4] = (parts[:, :, 0] + parts[:, :, 1] + parts[:, :, 2]) * (self.overhead - 1.0)
+        np.multiply(minerals, per_good, out=parts[:, :, 0])
+        np.multiply(components, per_good, out=parts[:, :, 1])
+        np.multiply(processing, local_per_good, out=parts[:, :, 2])
+        np.multiply(investment * self.charge, local, out=parts[:, :, 3])
+        np.multiply(parts[:, :, :3].sum(axis=-1), self.overhead - 1.0, out=parts[:, :, 4])
 
     def post_prices(self, market, first: bool) -> None:
         """Mark up cost when lines are busy, cut when they are not; sell the young below cost in hope of scale."""
         industry = self.industry
-        usual = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
-        target = self.pressure * industry.markup_slope[:, None, None]
-        target += usual[:, None, None]
-        target *= market.unit_cost
-        np.maximum(target, industry.lowest_price[:, None, None] * self.cash_cost, out=target)
-        target -= self.gift(market)
-        target -= self.listed
-        if not first:
-            target /= industry.price_adjustment[:, None, None]
-        self.listed += target
-        np.multiply(self.listed, np.exp(market.unexplained_cell_price)[:, None, None], out=market.price)
-        np.divide(market.price, market.unit_cost, out=market.margin)
-        market.margin -= 1.0
+        self.trade.post(
+            *self.trade.worlds_last(
+                *(self.cash_cost, market.unit_cost, market.good, self.pressure, self.local_cost),
+                *(self.idle_price, industry.markup_slope, industry.lowest_price, *self.gift(market)),
+                *(np.ones_like(self.pace) if first else self.pace, np.exp(market.unexplained_cell_price)),
+                *(self.listed, market.price, market.margin),
+            )
+        )
 
-    def gift(self, market) -> np.ndarray:
-        """What makers give away on a chemistry whose cost they expect to fall, USD/kWh."""
+    def gift(self, market) -> tuple[np.ndarray, np.ndarray]:
+        """What makers give away on processing and on capital of a chemistry whose cost they expect to fall: twice (realization, chemistry), USD/kWh.
+
+        Both are to be multiplied by the local cost; what is given on processing is for all cells, good or not.
+        """
         made = market.cells_made * MONTHS_PER_YEAR
         given = self.forward_pricing / (1.0 + made / self.industry.forward_scale[:, None])
-        gift = (self.processing_hoped * given)[:, None, :] / market.good
-        gift += (self.capital_hoped * given)[:, None, :]
-        gift *= self.local_cost
-        return gift
+        return self.processing_hoped * given, self.capital_hoped * given
 
     def offer(self, market) -> None:
         """Divide each region's orders between makers, and work out the price its buyers meet."""
         self.heed(market)
-        lines = market.capacity * market.alive[:, :, None]
-        mean, crowd = np.empty_like(market.offer_price), np.empty_like(market.offer_price)
+        crowd = np.empty_like(market.makers_choice)
         self.trade.divide(
             *self.trade.worlds_last(
-                *(market.price, lines, self.industry.maker_elasticity, self.home),
-                *(self.factor, self.power, market.local_content, self.share, mean, crowd),
+                *(market.price, market.unit_cost, market.capacity, market.alive, self.industry.maker_elasticity, self.home),
+                *(self.factor, self.power, market.local_content, self.share, market.offer_price, crowd, market.offered),
             )
         )
-        market.offer_price[...] = np.where(crowd > 0, mean, self.among_living(market, market.unit_cost)[:, None])
-        market.makers_choice[...] = -np.log(np.where(crowd > 0, crowd, 1.0))
-        market.offered[...] = lines.sum(axis=1) > 0
+        np.negative(np.log(crowd), out=market.makers_choice)
 
     def heed(self, market) -> None:
         """Look again at what trade costs, if a law changed it: price met over price posted, by region and home of the maker."""
@@ -268,26 +250,17 @@ class Manufacturers:
     def look_back(self, market) -> None:
         """Remember how busy the lines were, which sets the next markup, and what was sold at which price."""
         believed = np.maximum(market.discouraged, self.industry.phantom_orders[:, None])
-        made, value, paid, could = (np.empty_like(market.cell_orders) for _ in range(4))
+        made, value = np.empty_like(believed), np.empty_like(believed)
         self.trade.look_back(
             *self.trade.worlds_last(
-                *(self.asked, self.able, market.output, market.price, market.unit_cost),
+                *(self.asked, self.able, market.output, market.price, market.unit_cost, market.alive, market.offered),
                 *(believed, self.industry.scarcity, self.industry.demand_memory),
-                *(market.wanted, self.pressure, market.utilisation, market.cell_orders, made, value, paid, could),
+                *(market.wanted, self.pressure, market.utilisation, market.cell_orders, made, value),
+                *(market.cost_sustainability, market.supply_chain_readiness, market.cell_price),
             )
         )
-        wanted = market.cell_orders / believed
-        market.cost_sustainability[...] = ratio(paid, made, 0.0)
-        market.supply_chain_readiness[...] = np.minimum(1.0, ratio(could, wanted, market.offered))
-        market.cell_price[...] = ratio(value, made, self.among_living(market, market.price))
         sold = np.maximum((made * self.is_lithium_ion).sum(axis=-1), 1e-12)
         market.mean_cell_price[...] = (value * self.is_lithium_ion).sum(axis=-1) / sold
-
-    @staticmethod
-    def among_living(market, number: np.ndarray) -> np.ndarray:
-        """Mean over makers in business, (realization, chemistry)."""
-        alive = market.alive[:, :, None]
-        return (number * alive).sum(axis=1) / np.maximum(alive.sum(axis=1), 1.0)
 
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""
@@ -310,15 +283,8 @@ class Manufacturers:
         closes = (market.alive > 0) & ((market.cash < limit) | (market.failing > 0))
         if not closes.any():
             return
-        market.alive[...] = np.where(closes, 0.0, market.alive)
+        market.alive[closes] = 0.0
         sold = np.where(closes[:, :, None], market.capacity, 0.0)
         market.capacity -= sold
-        heirs = market.capacity * market.alive[:, :, None]
-        total = heirs.sum(axis=1, keepdims=True)
-        market.capacity += np.divide(heirs, total, out=np.zeros_like(heirs), where=total > 0) * sold.sum(axis=1, keepdims=True)
-
-
-def ratio(part: np.ndarray, whole: np.ndarray, otherwise: np.ndarray | float) -> np.ndarray:
-    """Part over whole where there is a whole, else what is told."""
-    there = whole > 0
-    return np.where(there, part / np.where(there, whole, 1.0), otherwise)
+        sold, left = sold.sum(axis=1), market.capacity.sum(axis=1)
+        market.capacity *= 1.0 + np.divide(sold, left, out=np.zeros_like(left), where=left > 0)[:, None, :]

@@ -7,7 +7,7 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Quantity, parameter, table
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
-from forecast.streams import each, uniform
+from forecast.streams import uniform
 
 STAGES = ("laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial")
 COMMERCIAL = len(STAGES) - 1
@@ -61,10 +61,10 @@ class Programmes:
 
     def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
         """Uniform, (realization, month, maker, programme); a programme that can never be gets none."""
-        possible = self.would_start | (self.observed != NONE)
-        pairs = [f"programme {self.makers[maker]} {self.own.names[programme]}" for maker, programme in np.argwhere(possible)]
-        luck = blank((len(realizations), parameters.months, *possible.shape), 1.0)
-        luck[:, :, possible] = each(uniform, seed, pairs, realizations, parameters.months)
+        luck = blank((len(realizations), parameters.months, *self.would_start.shape), 1.0)
+        for maker, programme in np.argwhere(self.would_start | (self.observed != NONE)):
+            name = f"programme {self.makers[maker]} {self.own.names[programme]}"
+            luck[:, :, maker, programme] = uniform(seed, name, realizations, parameters.months)
         return luck
 
     def fix(self) -> None:
@@ -74,6 +74,7 @@ class Programmes:
         self.drive = self.effort ** development.spending_elasticity[:, None, None]
         self.help = side_by_side(np.exp(development.neighbours[:, None] * np.arange(COMMERCIAL + 2)))
         self.start_chance = development.start_rate / MONTHS_PER_YEAR
+        self.builds_on = side_by_side(self.own.knowledge_from[:, :, self.columns])  # what needs no programme is known
         self.monthly_spending = side_by_side(self.effort * self.own.spending[:, None, :] / MONTHS_PER_YEAR)
 
     def run(self, env, market):
@@ -97,23 +98,13 @@ class Programmes:
         """The programmes of a maker that failed end with it."""
         np.copyto(self.stage, NONE, where=market.alive[:, :, None] <= 0)
 
-    def known(self) -> np.ndarray:
-        """Share of stages passed by the best maker, (realization, programme)."""
-        return np.maximum(self.stage.max(axis=1), 0) / COMMERCIAL
-
-    def open_to(self) -> np.ndarray:
-        """Whether what it builds on is known well enough, (realization, programme); what needs no programme is known."""
-        known = blank((self.stage.shape[0], len(self.chemistries)), 1.0)
-        known[:, self.columns] = self.known()
-        return (known[:, None, :] >= self.own.knowledge_from - 1e-9).all(axis=-1)
-
     def advance(self, market, luck: np.ndarray) -> None:
         """Pass a stage, or start a programme, where luck (realization, maker, programme) falls below the probability of the month."""
         push = np.exp(market.programme_push[:, self.columns])
-        stage, luck, open_, alive, *rates = self.worlds_last(
-            *(self.stage, luck, self.open_to(), market.alive, self.pace, self.drive, self.help, push, self.start_chance)
+        stage, luck, asked, alive, *rates = self.worlds_last(
+            *(self.stage, luck, self.builds_on, market.alive, self.pace, self.drive, self.help, push, self.start_chance)
         )
-        self.kernels.advance(stage, luck, open_, alive, self.would_start, *rates)
+        self.kernels.advance(stage, luck, asked, alive, self.would_start, *rates)
 
     def report(self, market) -> None:
         """Write down the stages, who may sell, and what it costs."""

@@ -69,22 +69,26 @@ def test_lines_are_converted_as_numpy_says(seed, money):
 def test_programmes_advance_as_numpy_says(seed):
     random = np.random.default_rng(seed)
     shape = (WORLDS, MAKERS, PROGRAMMES)
-    stage = random.integers(-1, STAGES + 1, shape).astype(np.int8)
+    stage = random.integers(-1, STAGES, shape).astype(np.int8)
+    stage[0, 0, 1] = STAGES
     stage[0, :, 0], stage[1, :, 0] = [-1, -1, 0, 1, 2, 3], [-1, -1, -1, -1, -1, 4]
-    luck, known = random.random(shape) ** 4, random.random((WORLDS, PROGRAMMES)) < 0.7
+    luck, builds_on = random.random(shape) ** 4, random.integers(0, STAGES + 1, (WORLDS, PROGRAMMES, PROGRAMMES)) / STAGES
+    builds_on *= random.random(builds_on.shape) < 0.5
     alive, welcome = (random.random((WORLDS, MAKERS)) < 0.8).astype(float), random.random((MAKERS, PROGRAMMES)) < 0.5
     pace, effort = random.uniform(0.02, 0.3, (WORLDS, PROGRAMMES, STAGES)), random.uniform(0.3, 1, shape)
     ahead, push = np.exp(random.uniform(0.1, 0.4, (WORLDS, 1)) * np.arange(STAGES + 2)), random.uniform(0.5, 2, (WORLDS, PROGRAMMES))
     start = random.uniform(0.1, 0.5, WORLDS)
     best = stage.max(axis=1, keepdims=True)
+    known = (np.maximum(best, 0) / STAGES >= builds_on).all(axis=-1)
     world, programme = np.arange(WORLDS)[:, None, None], np.arange(PROGRAMMES)
     alone = pace[world, programme, np.clip(stage, 0, STAGES - 1)]
     rate = alone * effort * ahead[world, best - stage] * push[:, None]
     passes = (stage >= 0) & (stage < STAGES) & known[:, None] & (luck < 1 - np.exp(-rate))
     starts = (stage < 0) & (best >= STAGES - 2) & welcome & (alive[..., None] > 0) & (luck < start[:, None, None])
     assert passes.any()
+    assert not known.all()
     assert starts[1:].any()
     assert not starts[0, :, 0].any()
     (found,) = last(stage)
-    building.advance(found, *last(luck, known, alive), welcome, *last(pace, effort, ahead, push), start)
+    building.advance(found, *last(luck, builds_on, alive), welcome, *last(pace, effort, ahead, push), start)
     np.testing.assert_array_equal(first(found), np.where(starts, 0, stage + passes))

@@ -88,11 +88,13 @@ def test_doubling_experience_cuts_processing_by_the_learning_rate():
 
 
 def test_yield_ripens_with_a_makers_own_output():
-    makers, _ = stand()
-    np.testing.assert_allclose(makers.good()[:, :, LFP], 0.8)
+    makers, market = stand()
+    makers.reckon(market, 2015.0)
+    np.testing.assert_allclose(market.good[:, :, LFP], 0.8)
     makers.made[:, MAKER, LFP] = 5
-    np.testing.assert_allclose(makers.good()[:, MAKER, LFP], 0.95 - 0.15 / np.e)
-    np.testing.assert_allclose(makers.good()[:, RHINE, LFP], 0.8)
+    makers.reckon(market, 2015.0)
+    np.testing.assert_allclose(market.good[:, MAKER, LFP], 0.95 - 0.15 / np.e)
+    np.testing.assert_allclose(market.good[:, RHINE, LFP], 0.8)
 
 
 def test_dearer_lithium_reaches_the_cost_of_lithium_chemistries_alone_and_slowly():
@@ -150,10 +152,21 @@ def test_what_cost_and_margin_leave_unexplained_multiplies_prices_and_is_not_bui
 def test_only_chemistries_that_came_from_programmes_are_sold_in_advance_of_their_cost():
     makers, market = offering()
     gift = makers.gift(market)
-    assert not gift[..., :2].any()
-    assert (gift[..., SODIUM] > 0).all()
+    for part in gift:
+        assert not part[:, :2].any()
+        assert (part[:, SODIUM] > 0).all()
     market.cells_made[:, SODIUM] = makers.industry.forward_scale / 12
-    np.testing.assert_allclose(makers.gift(market)[..., SODIUM], gift[..., SODIUM] / 2)
+    for part, before in zip(makers.gift(market), gift, strict=True):
+        np.testing.assert_allclose(part[:, SODIUM], before[:, SODIUM] / 2)
+
+
+def test_makers_give_away_their_share_of_what_they_expect_cost_to_fall_by():
+    plain = {"markup_slope": 0, "normal_markup": 0, "lowest_price": 0.1}
+    makers, market = offering(industry={"forward_pricing": 0.5, "forward_doublings": 3, **plain})
+    before, price = market.unit_cost[..., SODIUM].copy(), market.price[..., SODIUM].copy()
+    makers.world_made[:, SODIUM] = 7 * makers.chemistries.opening_experience[:, SODIUM]
+    makers.reckon(market, 2015.0)
+    np.testing.assert_allclose(before - price, 0.5 * (before - market.unit_cost[..., SODIUM]))
 
 
 def test_orders_go_to_the_cheaper_and_the_larger():

@@ -46,16 +46,60 @@ def divided(price, lines, elasticity, factor, credit):
 @pytest.mark.parametrize("seed", range(4))
 def test_orders_divide_as_a_logit_in_numpy_says(seed, credit):
     random, lines, price, _ = luck(seed)
-    elasticity = random.uniform(3, 12, WORLDS)
-    factor = random.uniform(0.9, 1.6, (WORLDS, REGIONS, REGIONS, CHEMISTRIES))
+    elasticity, alive = random.uniform(3, 12, WORLDS), (random.random((WORLDS, MAKERS)) < 0.8).astype(float)
+    factor, cost = random.uniform(0.9, 1.6, (WORLDS, REGIONS, REGIONS, CHEMISTRIES)), random.uniform(40, 120, lines.shape)
     credit = credit * (random.random((WORLDS, REGIONS)) < 0.5)
     power = factor ** -elasticity[:, None, None, None]
     share = np.full((REGIONS, MAKERS, CHEMISTRIES, WORLDS), np.nan)
     mean, crowd = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(2))
-    trade.divide(*last(price, lines), elasticity, HOME, *last(factor, power, credit), share, mean, crowd)
-    expected = divided(price, lines, elasticity, factor[:, :, HOME], credit)
-    for found, wanted in zip((share, mean, crowd), expected, strict=True):
+    offered = np.full((CHEMISTRIES, WORLDS), np.nan)
+    told = share, mean, crowd, offered
+    trade.divide(*last(price, cost, lines, alive), elasticity, HOME, *last(factor, power, credit), *told)
+    lines = lines * alive[..., None]
+    shares, paid, squares = divided(price, lines, elasticity, factor[:, :, HOME], credit)
+    anybody = lines.sum(axis=1) > 0
+    among_living = (cost * alive[..., None]).sum(axis=1) / alive.sum(axis=1)[:, None]
+    expected = shares, np.where(anybody, paid.swapaxes(0, 1), among_living).swapaxes(0, 1), squares + ~anybody[:, None], anybody
+    for found, wanted in zip(told, expected, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lines_cost_what_numpy_says(seed):
+    random, lines, _, _ = luck(seed)
+    line, chemistry = lines.shape, (WORLDS, CHEMISTRIES)
+    made, alive = lines * random.random(line), (random.random((WORLDS, MAKERS)) < 0.8).astype(float)
+    local, charge = random.uniform(0.9, 1.5, (WORLDS, MAKERS)), random.uniform(0.1, 0.3, WORLDS)
+    paid, processing, investment = (random.uniform(10, 100, chemistry) for _ in range(3))
+    mature, gap, ripening = random.uniform(0.8, 1, chemistry), random.uniform(0, 0.4, chemistry), random.uniform(1, 20, chemistry)
+    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(4)] + [np.full((3, CHEMISTRIES, WORLDS), np.nan)]
+    trade.reckon(*last(made, lines, alive, local, paid, processing, investment), charge, *last(mature, gap, ripening), *told)
+    good = mature[:, None] - gap[:, None] * np.exp(-made / ripening[:, None])
+    cash = (paid[:, None] + processing[:, None] * local[..., None]) / good
+    line_cost = investment[:, None] * local[..., None]
+    weight = lines + trade.A_LITTLE * alive[..., None]
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), trade.A_LITTLE)
+    means = [(weight * what).sum(axis=1) for what in (1 / good, local[..., None] / good, local[..., None])]
+    for found, wanted in zip(told, (good, cash, line_cost, cash + line_cost * charge[:, None, None], np.stack(means, axis=1)), strict=True):
+        np.testing.assert_allclose(first(found), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_prices_are_posted_as_numpy_says(seed):
+    random, _, cash, _ = luck(seed)
+    full, good, pressure = (random.uniform(low, high, cash.shape) for low, high in ((60, 180), (0.6, 1), (0, 1.5)))
+    local, usual, slope, lowest = random.uniform(0.9, 1.5, cash.shape[:2]), *(random.uniform(low, 1, WORLDS) for low in (0.7, 0, 0.8))
+    given, capital = random.uniform(0, 10, (WORLDS, CHEMISTRIES)), random.uniform(0, 5, (WORLDS, CHEMISTRIES))
+    pace, unexplained, listed = random.uniform(0.2, 1, WORLDS), random.uniform(0.8, 1.2, WORLDS), random.uniform(40, 120, cash.shape)
+    changed, price, margin = last(listed, 0 * cash, 0 * cash)
+    lines, ways = last(cash, full, good, pressure, local), (usual, slope, lowest, *last(given, capital), pace, unexplained)
+    trade.post(*lines, *ways, changed, price, margin)
+    wide = [number[:, None, None] for number in (usual, slope, lowest, pace, unexplained)]
+    target = np.maximum(full * (wide[0] + wide[1] * pressure), wide[2] * cash)
+    target = target - (given[:, None] / good + capital[:, None]) * local[..., None]
+    listed = listed + (target - listed) * wide[3]
+    for found, wanted in zip((changed, price, margin), (listed, listed * wide[4], listed * wide[4] / full - 1), strict=True):
+        np.testing.assert_allclose(first(found), wanted, rtol=1e-12, atol=1e-12)
 
 
 def delivered(share, orders, lines, good, met, content, at_hand, priority):
@@ -105,9 +149,11 @@ def test_makers_remember_how_busy_they_were_as_numpy_says(seed):
     memory, pressure = random.uniform(1, 6, WORLDS), random.uniform(0.5, 1, lines.shape)
     line, chemistry = (MAKERS, CHEMISTRIES, WORLDS), (CHEMISTRIES, WORLDS)
     wanted, utilisation = np.full(line, np.nan), np.full(line, np.nan)
-    sums = [np.full(chemistry, np.nan) for _ in range(5)]
+    alive, offered = (random.random((WORLDS, MAKERS)) < 0.8).astype(float), (random.random((WORLDS, CHEMISTRIES)) < 0.5).astype(float)
+    sums = [np.full(chemistry, np.nan) for _ in range(6)]
     (changed,) = last(pressure)
-    trade.look_back(*last(asked, able, output, price, cost, discouraged), scarcity, memory, wanted, changed, utilisation, *sums)
+    lines = last(asked, able, output, price, cost, alive, offered, discouraged)
+    trade.look_back(*lines, scarcity, memory, wanted, changed, utilisation, *sums)
     ordered, made = asked.sum(axis=1), output.sum(axis=1)
     short = 1 - np.divide(made, ordered, out=np.ones_like(made), where=ordered > 0)
     used = np.divide(output, able, out=np.zeros_like(able), where=able > 0)
@@ -117,5 +163,9 @@ def test_makers_remember_how_busy_they_were_as_numpy_says(seed):
     np.testing.assert_allclose(first(utilisation), used, rtol=1e-12)
     np.testing.assert_allclose(first(wanted), asked / discouraged[:, None], rtol=1e-12)
     value, paid = (output * price).sum(axis=1), (output * (price >= cost)).sum(axis=1)
-    for found, told in zip(sums, (ordered, made, value, paid, able.sum(axis=1)), strict=True):
-        np.testing.assert_allclose(first(found), told, rtol=1e-12)
+    posted = (price * alive[..., None]).sum(axis=1) / alive.sum(axis=1)[:, None]
+    sold = np.where(made > 0, made, 1)
+    ready = np.where(ordered > 0, able.sum(axis=1) * discouraged / np.where(ordered > 0, ordered, 1), offered)
+    told = ordered, made, value, paid / sold, np.minimum(1, ready), np.where(made > 0, value / sold, posted)
+    for found, wanted in zip(sums, told, strict=True):
+        np.testing.assert_allclose(first(found), wanted, rtol=1e-12)
