@@ -136,7 +136,7 @@ class Plants:
 
     def idle(self, market) -> np.ndarray:
         """Share of lines that counts as idle, (realization, maker, chemistry)."""
-        return np.clip(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0, 1.0)
+        return np.maximum(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0)
 
     def build(self, market, wanted: np.ndarray, now: int) -> None:
         """Commit new lines; they open after the build time."""

@@ -51,6 +51,7 @@ class Programmes:
         self.observed, self.since = pipeline.stage[:, self.columns].astype(np.int8), pipeline.since[:, :, self.columns]
         self.effort = side_by_side(np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns]), self.since.shape)
         self.stage = blank(self.since.shape, NONE, np.int8)
+        self.told: np.ndarray | None = None
         self.due, self.next_entry = np.zeros(self.since.shape, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
         self.luck = self._luck(parameters, seed, realizations)
@@ -107,7 +108,10 @@ class Programmes:
         self.kernels.advance(stage, luck, asked, alive, self.would_start, *rates)
 
     def report(self, market) -> None:
-        """Write down the stages, who may sell, and what it costs."""
+        """Write down the stages, who may sell, and what it costs, if anything moved."""
+        if self.told is not None and np.array_equal(self.stage, self.told):
+            return
+        self.told = self.stage.copy()
         sells, builds = self.stage == COMMERCIAL, self.stage >= COMMERCIAL - 1
         for programme, column in enumerate(self.columns):
             market.programme_stage[:, :, column] = self.stage[:, :, programme]

@@ -39,6 +39,7 @@ class Suppliers:
     def __init__(self, parameters):
         self.own, self.behaviour = parameters.components, parameters.supply
         self.use = parameters.chemistries.components
+        self.unused = ~(self.use > 0)
         self.capacity = side_by_side(self.own.opening_capacity)
         self.produced = np.zeros_like(self.capacity)
         self.expected = np.zeros_like(self.capacity)
@@ -62,7 +63,7 @@ class Suppliers:
 
     def quote(self, market, orders: np.ndarray) -> None:
         """Post prices, shortage and how much of what each chemistry needs can be had."""
-        capacity = self.capacity * np.clip(1.0 - market.component_cut, LEAKAGE, None)
+        capacity = self.capacity * np.maximum(1.0 - market.component_cut, LEAKAGE)
         pressure = np.maximum(orders / capacity, 1.0)
         met = 1.0 / pressure
         self.produced += np.minimum(orders, capacity) / MONTHS_PER_YEAR
@@ -70,7 +71,7 @@ class Suppliers:
         cost = learned(own.opening_price, own.floor_price, own.learning_rate, doublings(own.opening_experience + self.produced, own.opening_experience))
         market.component_price[...] = cost * pressure ** self.behaviour.shortage_elasticity[:, None]
         market.component_shortage[...] = 1.0 - met
-        market.component_met[...] = np.where(self.use > 0, met[:, None, :], 1.0).min(axis=-1, initial=1.0)
+        market.component_met[...] = np.maximum(self.unused, met[:, None, :]).min(axis=-1, initial=1.0)
 
     def follow(self, orders: np.ndarray) -> None:
         """Let capacity follow orders and supply agreements, as fast as plants can be built; it never shrinks."""
@@ -78,4 +79,4 @@ class Suppliers:
         self.expected += (orders - self.expected) / (delay / 2.0)
         wanted = self.expected * self.behaviour.spare_capacity[:, None]
         fastest = self.capacity * self.own.fastest_growth / MONTHS_PER_YEAR
-        self.capacity += np.clip((wanted - self.capacity) / (delay / 2.0), 0.0, fastest)
+        self.capacity += np.minimum(np.maximum((wanted - self.capacity) / (delay / 2.0), 0.0), fastest)
