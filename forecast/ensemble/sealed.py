@@ -1,24 +1,24 @@
 """Reading arrays that somebody else may have touched: every file is checked, and only our own codecs are run.
 
-Files are decompressed here, not by zarr, which is told that they never were compressed.
+Nothing is read before it is asked for, and then the chunks that hold it, in several threads.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import math
 import struct
-from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.core.buffer.core import default_buffer_prototype
-from zarr.storage import LocalStore
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
+from forecast.ensemble.arrays import ABOUT, chunk_name, texts
 from forecast.ensemble.manifest import Files
 from forecast.errors import StoreError
 
@@ -29,39 +29,56 @@ LARGEST_SHAPE = 2**40
 LARGEST_COORDINATE = 2**26
 """Bytes of one coordinate; all are read when results are opened."""
 LARGEST_DESCRIPTION = 2**20
-ABOUT = "zarr.json"
+FEW_CHUNKS = 4
 HEADER = struct.Struct("<4x3I")
 """What blosc puts first: bytes when decompressed, of a piece, and as they are."""
-COUNT = struct.Struct("<I")
-"""What comes first in texts: their number."""
+CLOCK = ("units", "calendar")
+"""What says of numbers that they are times."""
+ENCODED = (*CLOCK, "bounds")
+"""Attributes of times that belong to how they are stored."""
 
 
-class SealedArrays(LocalStore):
+class SealedArrays:
     """The arrays of a folder, read-only; a file that is missing or changed raises StoreError instead of reading as nothing."""
 
     def __init__(self, folder: Path, below: str, files: Files):
-        super().__init__(folder / below, read_only=True)
         self.folder, self.below, self.files = folder, below, files
         self.described = descriptions(folder, below, files)
 
-    def with_read_only(self, read_only: bool = False) -> SealedArrays:
-        """The same store; it cannot be written."""
-        return self
+    def dataset(self) -> xr.Dataset:
+        """All arrays by name, coordinates in memory and their times as dates; the others are read when they are asked for."""
+        arrays = {name: about for name, about in self.described.items() if name}
+        known = {name for name, about in arrays.items() if name in about["dimension_names"]}
+        known |= {about["attributes"].get("bounds") for about in arrays.values()} & arrays.keys()
+        coordinates = {name: self._coordinate(name) for name in sorted(known)}
+        for name, variable in coordinates.items():
+            if variable.attrs.get("standard_name") == "time":
+                bounds = coordinates.get(variable.attrs.get("bounds", ""))
+                coordinates |= _dates(name, variable, bounds)
+        return xr.Dataset(
+            {name: self._lazy(name) for name in sorted(arrays.keys() - known)}, coordinates, self.described[""].get("attributes", {})
+        )
 
-    def get_sync(self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """Content of one file, or None for a file that was never written."""
-        if f"{self.below}/{key}" not in self.files:
-            return None
-        array, _, name = key.rpartition("/")
-        about = self.described[array]
-        if name == ABOUT:
-            content = json.dumps(about | {"codecs": about["codecs"][:1]} if array else about).encode()
-        else:
-            content = _decompressed(self.root / key, self._content(key, _bytes_of_chunk(about)), about)
-        return (prototype or default_buffer_prototype()).buffer.from_bytes(_part(content, byte_range))
+    def _lazy(self, name: str) -> xr.Variable:
+        about = self.described[name]
+        values = indexing.LazilyIndexedArray(_Chunks(self, name))
+        return xr.Variable(about["dimension_names"], values, dict(about["attributes"]), {"chunks": tuple(_chunk(about))})
+
+    def _coordinate(self, name: str) -> xr.Variable:
+        return self._lazy(name).load()
+
+    def chunk(self, name: str, block: int) -> np.ndarray:
+        """Values of one chunk, which is as large as described, whatever of it is used."""
+        about = self.described[name]
+        key = f"{name}/{chunk_name(about['dimension_names'], block)}"
+        file = self.folder / self.below / key
+        values = _decompressed(file, self._content(key, _bytes_of_chunk(about)), about)
+        if about["data_type"] == "string":
+            return _labels(file, values, math.prod(_chunk(about)))
+        return np.frombuffer(values, np.dtype(about["data_type"]).newbyteorder("<")).reshape(_chunk(about))
 
     def _content(self, key: str, unpacked: int) -> bytes:
-        file, facts = self.root / key, self.files[f"{self.below}/{key}"]
+        file, facts = self.folder / self.below / key, self.files[f"{self.below}/{key}"]
         try:
             whole = file.stat().st_size == facts["size"] <= unpacked + LARGEST_DESCRIPTION
             content = file.read_bytes() if whole else b""
@@ -71,25 +88,78 @@ class SealedArrays(LocalStore):
             raise StoreError(f"{file}: its content has changed since the run")
         return content
 
-    async def get(self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """Content of one file, checked."""
-        return await asyncio.to_thread(self.get_sync, key, prototype=prototype, byte_range=byte_range)
 
-    async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> list[Buffer | None]:
-        """Parts of files, each checked whole."""
-        return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+class _Chunks(BackendArray):
+    """One array in its chunks, as xarray asks for parts of it."""
+
+    def __init__(self, arrays: SealedArrays, name: str):
+        about = arrays.described[name]
+        self.arrays, self.name, self.step = arrays, name, _chunk(about)[0] if about["shape"] else 1
+        self.shape = tuple(about["shape"])
+        self.dtype = np.dtype(object if about["data_type"] == "string" else about["data_type"])
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        """Places along each dimension: a number, a slice or an array."""
+        first, rest = np.arange(self.shape[0])[key[0]], key[1:]
+        rows = np.atleast_1d(first)
+        found = np.empty((len(rows), *_part(np.broadcast_to(np.int8(0), self.shape[1:]), rest).shape), self.dtype)
+        block = rows // self.step
+
+        def fill(number: int) -> None:
+            here = np.flatnonzero(block == number)
+            chunk = self.arrays.chunk(self.name, number)
+            found[_span(here)] = _part(chunk, (_span(rows[here] % self.step), *rest))
+
+        wanted = np.unique(block).tolist() if found.size else []
+        if len(wanted) < FEW_CHUNKS:
+            for number in wanted:
+                fill(number)
+        else:
+            with ThreadPoolExecutor() as threads:
+                list(threads.map(fill, wanted))
+        return found if np.ndim(first) else found[0]
 
 
-def _part(content: bytes, wanted: ByteRequest | None) -> bytes:
-    if wanted is None:
-        return content
-    if isinstance(wanted, RangeByteRequest):
-        return content[wanted.start : wanted.end]
-    if isinstance(wanted, OffsetByteRequest):
-        return content[wanted.offset :]
-    return content[max(0, len(content) - wanted.suffix) :]
+def _span(places: np.ndarray) -> slice | np.ndarray:
+    """Places as a slice where they follow each other, which numpy copies without looking each up."""
+    straight = len(places) and places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all()
+    return slice(int(places[0]), int(places[-1]) + 1) if straight else places
+
+
+def _part(values: np.ndarray, key: tuple[Any, ...]) -> np.ndarray:
+    """The places that a key names along each dimension, whatever it names along the others."""
+    for axis in reversed(range(len(key))):
+        if not (isinstance(key[axis], slice) and key[axis] == slice(None)):
+            values = values[(*[slice(None)] * axis, key[axis])]
+    return values
+
+
+def _labels(file: Path, content: bytes, number: int) -> np.ndarray:
+    """Texts as plain Python has them, which every library takes."""
+    try:
+        found = texts(content, number)
+    except ValueError as error:
+        raise StoreError(f"{file}: does not hold texts: {error}") from error
+    return np.array(found, object)
+
+
+def _dates(name: str, time: xr.Variable, bounds: xr.Variable | None) -> dict[str, xr.Variable]:
+    """A time and its bounds as dates of their calendar, by name."""
+    from cftime import num2date
+
+    about = {key: time.attrs[key] for key in CLOCK if key in time.attrs}
+    if len(about) < len(CLOCK):
+        return {}
+
+    def dated(variable: xr.Variable) -> xr.Variable:
+        attrs = {key: value for key, value in variable.attrs.items() if key not in ENCODED}
+        stored = {key: variable.attrs[key] for key in ENCODED if key in variable.attrs}
+        return xr.Variable(variable.dims, num2date(variable.values, **about), attrs, variable.encoding | about | stored)
+
+    return {name: dated(time)} | ({time.attrs["bounds"]: dated(bounds)} if bounds is not None else {})
 
 
 def _chunk(about: dict[str, Any]) -> list[int]:
@@ -110,12 +180,9 @@ def _decompressed(file: Path, content: bytes, about: dict[str, Any]) -> bytes:
     if packed != len(content) or not (unpacked <= wanted if text else unpacked == wanted):
         raise StoreError(f"{file}: is {len(content)} bytes that would be {unpacked}; described are {wanted}")
     try:
-        values = bytes(blosc.decompress(content))
+        return blosc.decompress(content)
     except RuntimeError as error:
         raise StoreError(f"{file}: cannot be decompressed: {error}") from error
-    if text and values[: COUNT.size] != COUNT.pack(math.prod(_chunk(about))):
-        raise StoreError(f"{file}: does not hold as many texts as are described")
-    return values
 
 
 def descriptions(folder: Path, below: str, files: Files) -> dict[str, dict[str, Any]]:
@@ -179,6 +246,6 @@ def _chunks_missing(path: str, shape: list[int], chunk: list[int], files: Files)
         return f"chunks {chunk} divide more than the first dimension"
     array = path.removesuffix(ABOUT)
     for block in range(-(-shape[0] // chunk[0])) if math.prod(shape) else ():
-        if f"{array}c.{block}{'.0' * (len(shape) - 1)}" not in files:
+        if f"{array}{chunk_name(shape, block)}" not in files:
             return f"chunk {block} is not in the manifest"
     return ""

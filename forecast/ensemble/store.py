@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.ensemble import manifest
+from forecast.ensemble import arrays, manifest
 from forecast.ensemble.manifest import Files
 from forecast.ensemble.metadata import NO_CODE, Variable, coordinates, dataset_attributes, variables
 from forecast.ensemble.plan import Plan
@@ -35,9 +35,6 @@ KEPT_BITS = 12
 MANTISSA_BITS = 23
 LARGEST_CHUNK = 2_147_483_631
 """Bytes of one chunk that the compressor can take."""
-COMPRESSION = {"cname": "zstd", "clevel": 1, "shuffle": "bitshuffle", "blocksize": 1 << 19}
-"""Of rounded numbers the same bits are always zero; sorted by bit they cost no time and no room."""
-FILL = {"string": "", "int8": NO_CODE, "int32": 0, "float32": float("nan"), "float64": float("nan")}
 ROUNDED_AT_ONCE = 1 << 15
 
 
@@ -62,20 +59,18 @@ def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
 
 def create(partial: Path, plan: Plan) -> None:
     """Make the folder of an unfinished run: all arrays, their coordinates, the scenario, its posterior and the run's identity."""
-    import zarr
-
     inputs = {SCENARIO: plan.text.encode()} | ({plan.posterior.name: plan.posterior.content()} if plan.posterior else {})
     if partial.exists() and not _unfinished(partial):
         raise ForecastError(f"{partial}: is in the way and no unfinished run of this program; choose another --output")
     try:
         manifest.discard(partial)
         (partial / RECEIPTS).mkdir(parents=True)
-        group = zarr.create_group(str(partial / ARRAYS), zarr_format=3, attributes=dataset_attributes(plan))
-        known, sizes = coordinates(plan), _sizes(plan)
-        for variable in known:
-            _create_array(group, variable, sizes, plan.realizations)[...] = variable.values
+        arrays.create_group(partial / ARRAYS, dataset_attributes(plan))
+        sizes = _sizes(plan)
+        for variable in coordinates(plan):
+            _create_array(partial / ARRAYS, variable, sizes, plan.realizations)
         for variable in variables(plan):
-            _create_array(group, variable, sizes, plan.block)
+            _create_array(partial / ARRAYS, variable, sizes, plan.block)
         for name, content in inputs.items():
             manifest.write_bytes(partial / name, content)
         manifest.write_bytes(partial / PLAN, manifest.sealed(plan.identity()))
@@ -93,33 +88,20 @@ def _sizes(plan: Plan) -> dict[str, int]:
     return {v.name: len(v.values) for v in coordinates(plan) if v.values is not None} | {"bnds": 2}
 
 
-def _create_array(group: Any, variable: Variable, sizes: Mapping[str, int], block: int) -> Any:
-    from zarr.codecs import BloscCodec
-
+def _create_array(folder: Path, variable: Variable, sizes: Mapping[str, int], block: int) -> None:
     shape = tuple(sizes[dim] for dim in variable.dims)
     chunks = tuple(min(block, size) if dim == "realization" else max(size, 1) for dim, size in zip(variable.dims, shape, strict=True))
     bytes_of_chunk = int(np.prod(chunks)) * (1 if variable.dtype == "string" else np.dtype(variable.dtype).itemsize)
     if bytes_of_chunk > LARGEST_CHUNK:
         raise ForecastError(f"block: {block}; makes a chunk of {bytes_of_chunk} bytes of {variable.name}, at most {LARGEST_CHUNK}")
-    return group.create_array(
-        variable.name,
-        shape=shape,
-        chunks=chunks,
-        dtype=variable.dtype,
-        fill_value=FILL[variable.dtype],
-        compressors=BloscCodec(**COMPRESSION),  # type: ignore[arg-type]
-        chunk_key_encoding={"name": "default", "separator": "."},
-        dimension_names=variable.dims,
-        attributes=variable.attributes,
-        config={"write_empty_chunks": True},
-    )
+    arrays.create_array(folder, variable, shape, chunks)
 
 
-def write_block(partial: Path, plan: Plan, block: int, arrays: Mapping[str, np.ndarray], failed: list[dict[str, Any]]) -> None:
+def write_block(partial: Path, plan: Plan, block: int, recorded: Mapping[str, np.ndarray], failed: list[dict[str, Any]]) -> None:
     """Write one block of realizations as one chunk of every array, then its receipt.
 
-    arrays  name -> (realization of the block that did not fail, time or month, ...)
-    failed  realizations that could not be computed: realization, seed, error; their rows are never read
+    recorded  name -> (realization of the block that did not fail, time or month, ...)
+    failed    realizations that could not be computed: realization, seed, error; their rows are never read
     """
     place, sizes = plan.places(block), _sizes(plan)
     good = ~np.isin(plan.numbers[place], [failure["realization"] for failure in failed])
@@ -127,8 +109,8 @@ def write_block(partial: Path, plan: Plan, block: int, arrays: Mapping[str, np.n
     try:
         for variable in variables(plan):
             shape = (plan.block, *[sizes[dim] for dim in variable.dims[1:]])
-            path = f"{ARRAYS}/{variable.name}/c.{block}{'.0' * (len(variable.dims) - 1)}"
-            packed = _packed(_chunk(variable, arrays, shape, good))
+            path = f"{ARRAYS}/{variable.name}/{arrays.chunk_name(variable.dims, block)}"
+            packed = arrays.packed(_chunk(variable, recorded, shape, good))
             (partial / path).write_bytes(packed)
             written[path] = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
         for path in written:
@@ -139,29 +121,21 @@ def write_block(partial: Path, plan: Plan, block: int, arrays: Mapping[str, np.n
         raise manifest.cannot_write(Path(error.filename or partial), error) from error
 
 
-def _packed(chunk: np.ndarray) -> bytes:
-    """A chunk as zarr would write it with ``COMPRESSION``, without its detours, which take longer than the compression."""
-    from numcodecs import blosc  # type: ignore[import-untyped]
-
-    blosc.use_threads = False  # threads write pieces in the order in which they happen to be done
-    return bytes(blosc.compress(chunk, b"zstd", COMPRESSION["clevel"], blosc.BITSHUFFLE, COMPRESSION["blocksize"]))
-
-
-def _chunk(variable: Variable, arrays: Mapping[str, np.ndarray], shape: tuple[int, ...], good: np.ndarray) -> np.ndarray:
+def _chunk(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tuple[int, ...], good: np.ndarray) -> np.ndarray:
     """One chunk of an array, full size; failed realizations and those beyond the last are left empty."""
-    values = _fitting(variable, arrays, (int(good.sum()), *shape[1:])) if good.any() else None
+    values = _fitting(variable, recorded, (int(good.sum()), *shape[1:])) if good.any() else None
     if values is not None and len(values) == shape[0]:
         return values
-    chunk = np.full(shape, FILL[variable.dtype], variable.dtype)
+    chunk = np.full(shape, arrays.FILL[variable.dtype], variable.dtype)
     if values is not None:
         chunk[: len(good)][good] = values
     return chunk
 
 
-def _fitting(variable: Variable, arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    if variable.name not in arrays:
+def _fitting(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    if variable.name not in recorded:
         raise ForecastError(f"{variable.name}: the model recorded no such variable")
-    values = np.asarray(arrays[variable.name])
+    values = np.asarray(recorded[variable.name])
     if values.shape != shape:
         raise ForecastError(f"{variable.name}: the model recorded shape {values.shape} instead of {shape}")
     return round_bits(values) if variable.dtype == "float32" else np.where(np.isnan(values), NO_CODE, values).astype(variable.dtype)
@@ -251,27 +225,12 @@ def _quick(file: Path, facts: dict[str, Any]) -> str:
 
 def open_arrays(folder: Path, files: Files, failed: list[dict[str, Any]]) -> xr.Dataset:
     """Open the arrays of a folder, sealed or about to be."""
-    import xarray as xr
-
     from forecast.ensemble.sealed import SealedArrays
 
-    store = SealedArrays(folder, ARRAYS, files)
-    results = xr.open_dataset(store, engine="zarr", chunks=None, cache=False, consolidated=False, decode_coords="all")  # type: ignore[arg-type]
-    results = xr.Dataset(
-        {name: results[name].variable for name in sorted(map(str, results.data_vars))},
-        {name: _plain_text(results[name].variable) for name in sorted(map(str, results.coords))},
-        results.attrs,
-    )
+    results = SealedArrays(folder, ARRAYS, files).dataset()
     if failed:
         results = results.drop_sel(realization=[failure["realization"] for failure in failed])
     return results
-
-
-def _plain_text(variable: xr.Variable) -> xr.Variable:
-    """Labels as plain Python text, which every library takes."""
-    if variable.dtype.kind not in "TU":
-        return variable
-    return type(variable)(variable.dims, np.asarray(variable.values, object), variable.attrs)
 
 
 def verify(folder: str | Path) -> list[str]:

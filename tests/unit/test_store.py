@@ -14,7 +14,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.ensemble import export, manifest, store
+from forecast.ensemble import arrays, export, manifest, store
 from forecast.ensemble.execute import run
 from forecast.errors import ForecastError, StoreError
 from forecast.model.market import COLUMNS, DERIVED
@@ -217,6 +217,25 @@ def test_chunks_are_the_bytes_that_zarr_itself_would_write(results, name):
     array[...] = array[...]
     assert {file.name: file.read_bytes() for file in (results / "results.zarr" / name).glob("c.*")} == before
     assert len(before) == 3
+
+
+@pytest.mark.parametrize("name", ["price", "programme_stage", "realization", "segment", "time_bnds"])
+def test_an_array_is_described_as_zarr_itself_would_describe_it(written, tmp_path, name):
+    ours = zarr.open_group(written / "results.zarr", mode="r")[name]
+    theirs = zarr.create_group(tmp_path / "x").create_array(
+        name,
+        shape=ours.shape,
+        chunks=ours.chunks,
+        dtype="string" if ours.dtype.kind in "TO" else ours.dtype,
+        fill_value=ours.fill_value,
+        compressors=zarr.codecs.BloscCodec(**arrays.COMPRESSION),
+        chunk_key_encoding={"name": "default", "separator": "."},
+        dimension_names=ours.metadata.dimension_names,
+        attributes=ours.attrs.asdict(),
+    )
+    theirs[...] = ours[...]
+    for file in (tmp_path / "x" / name).iterdir():
+        assert file.read_bytes() == (written / "results.zarr" / name / file.name).read_bytes()
 
 
 @pytest.mark.parametrize("block", [1, 2, 7])
