@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +57,44 @@ def picture(results: xr.Dataset, subject: str, segment: str | None = None) -> An
     return drawn[subject]()
 
 
-def draw_all(results: xr.Dataset, folder: Path) -> Iterator[Path]:
-    """Draw every subject into a folder; yields the files as they are written."""
-    for subject in SUBJECTS:
-        yield save(picture(results, subject), folder / f"{subject}.png")
+def draw_all(results: xr.Dataset, folder: Path, workers: int = 1) -> list[Path]:
+    """Draw every subject into a folder, in as many processes as are given; returns the files."""
+    from forecast.report.views import remembered, world_deliveries
+
+    with remembered():
+        if workers == 1:
+            return [_draw(results, folder, subject) for subject in SUBJECTS]
+        world_deliveries(results)
+        return _draw_beside(results, folder, workers)
+
+
+def _draw(results: xr.Dataset, folder: Path, subject: str) -> Path:
+    return save(picture(results, subject), folder / f"{subject}.png")
+
+
+def _draw_beside(results: xr.Dataset, folder: Path, workers: int) -> list[Path]:
+    """The same in copies of this process, which hold already what is drawn."""
+    import multiprocessing
+    import warnings
+    from concurrent.futures import ProcessPoolExecutor
+
+    import matplotlib.figure  # noqa: F401  once for all
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the copies use none of theirs
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _take, (results, folder)) as pool:
+            return list(pool.map(_draw_taken, SUBJECTS))
+
+
+_taken: list[Any] = []
+
+
+def _take(results: xr.Dataset, folder: Path) -> None:
+    _taken[:] = results, folder
+
+
+def _draw_taken(subject: str) -> Path:
+    return _draw(*_taken, subject)
 
 
 def check_file(file: Path) -> None:
@@ -72,7 +105,7 @@ def check_file(file: Path) -> None:
 
 
 def save(figure: Any, file: Path) -> Path:
-    """Write a figure as its suffix says and forget it."""
+    """Write a figure as its suffix says."""
     from forecast.report import plots
 
     check_file(file)
@@ -81,5 +114,3 @@ def save(figure: Any, file: Path) -> Path:
         return plots.save(figure, file)
     except OSError as error:
         raise ForecastError(f"{file}: cannot write: {error.strerror or error}") from error
-    finally:
-        figure.clear()

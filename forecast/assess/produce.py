@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.ensemble import manifest
-from forecast.ensemble.execute import Outcome, Progress, run
+from forecast.ensemble.execute import Outcome, Progress, cores, run
 from forecast.ensemble.plan import Plan
 from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from forecast.scenario import Scenario
 
 OUTPUTS = Path("outputs")
+FEWEST_DRAWN = 10
+"""Realizations; the bands of fewer are not those of a distribution."""
 PICTURES = 2_500_000
 """Bytes of the pictures of a run, measured in the baseline."""
 
@@ -33,7 +35,7 @@ def run_ensemble(
     first: int = 0,
     resume: bool = False,
     force: bool = False,
-    pictures: bool = True,
+    pictures: bool | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Run a scenario and put results, summary and pictures into a folder.
@@ -45,6 +47,7 @@ def run_ensemble(
     block, first  realizations computed together (0: a fitting number); number of the first
     resume        continue an unfinished run of the same scenario, seed, realizations and block
     force         replace older results once the new ones are whole
+    pictures      draw them; None for ensembles of 10 or more
 
     Raises ForecastError and its kin; what failed in single realizations is in the outcome.
     """
@@ -53,6 +56,7 @@ def run_ensemble(
     if isinstance(scenario, str | Path):
         scenario = load(scenario)
     name = name_of(scenario)
+    drawn = realizations >= FEWEST_DRAWN if pictures is None else pictures
     plan = Plan(name, scenario.world, dump(scenario), seed, realizations, block, monthly, first, scenario.posterior)
     return run(
         plan,
@@ -62,8 +66,8 @@ def run_ensemble(
         resume=resume,
         force=force,
         progress=progress,
-        finish=partial(sum_up, pictures=pictures),
-        more=PICTURES if pictures else 0,
+        finish=partial(sum_up, pictures=drawn, workers=workers or cores()),
+        more=PICTURES if drawn else 0,
     )
 
 
@@ -78,16 +82,18 @@ def name_of(scenario: Scenario) -> str:
     return scenario.name
 
 
-def sum_up(folder: Path, results: Any, pictures: bool = True) -> None:
+def sum_up(folder: Path, results: Any, pictures: bool = True, workers: int = 1) -> None:
     """Add the summary, and pictures if wanted, to a folder that is about to be sealed."""
-    from forecast.assess.pictures import draw_all
     from forecast.assess.summary import summarise
     from forecast.ensemble.export import write_netcdf
+    from forecast.report.views import remembered
 
-    write_netcdf(summarise(results), folder / SUMMARY)
-    if pictures:
-        for _ in draw_all(results, folder / "pictures"):
-            pass
+    with remembered():
+        write_netcdf(summarise(results), folder / SUMMARY)
+        if pictures:
+            from forecast.assess.pictures import draw_all
+
+            draw_all(results, folder / "pictures", workers)
 
 
 def redraw(folder: str | Path) -> list[Path]:
@@ -95,6 +101,6 @@ def redraw(folder: str | Path) -> list[Path]:
     from forecast.assess.pictures import draw_all
 
     folder = Path(folder)
-    files = list(draw_all(open_results(folder), folder / "pictures"))
+    files = draw_all(open_results(folder), folder / "pictures", cores())
     add_files(folder, [file.relative_to(folder).as_posix() for file in files])
     return files

@@ -160,12 +160,13 @@ def plot(folder: Path, what: str, segment: str | None, output: Path | None) -> N
     """
     from forecast.assess.pictures import draw_all, picture, save
     from forecast.assess.produce import redraw
+    from forecast.ensemble.execute import cores
     from forecast.ensemble.store import open_results
 
     if what == "all" and segment:
         raise click.UsageError("--segment goes with --what adoption or --what stack")
     if what == "all":
-        files = redraw(folder) if output is None else list(draw_all(open_results(folder), output))
+        files = redraw(folder) if output is None else draw_all(open_results(folder), output, cores())
     else:
         name = "-".join(part for part in (folder.absolute().name, what, segment) if part)
         files = [save(picture(open_results(folder), what, segment), output or Path(f"{name}.png"))]

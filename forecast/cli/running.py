@@ -33,7 +33,7 @@ DAMAGED = 4
 @click.option("--monthly", is_flag=True, help="Keep every variable by month instead of by year.")
 @click.option("--block", type=click.IntRange(1), help="Realizations computed and stored together; fewer need less memory.")
 @click.option("--first", type=click.IntRange(0), default=0, help="Number of the first realization, to run one again or others besides.")
-@click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
+@click.option("--pictures/--no-pictures", default=None, help="Draw pictures, or none; by default of 10 realizations or more.")
 @as_json
 def run(
     scenarios: tuple[str, ...],
@@ -49,7 +49,7 @@ def run(
     monthly: bool,
     block: int | None,
     first: int,
-    no_pictures: bool,
+    pictures: bool | None,
     as_json: bool,
 ) -> int:
     """Simulate scenarios: shipped names (`forecast list`) or YAML files.
@@ -91,7 +91,7 @@ def run(
                     first=first,
                     resume=resume,
                     force=force,
-                    pictures=not no_pictures,
+                    pictures=pictures,
                     progress=progress,
                 )
             outcomes.append(_shown(folder, outcome))

@@ -165,17 +165,18 @@ def _kept(path: str, values: np.ndarray, size: int) -> np.ndarray:
     return kept
 
 
-def read(file: str | Path, extra: bool = True) -> Posterior:
+def read(file: str | Path, extra: bool = True, ours: bool = False) -> Posterior:
     """Read what ``write`` wrote. Raises StoreError for anything else: missing, damaged, foreign or hostile.
 
     extra  read the further variables too, which takes a library that is slow to load
+    ours   it came with the program, so it is not tried out in another process first
     """
     import h5py  # type: ignore[import-untyped]  # noqa: F401
 
     from forecast.ensemble.export import UNREADABLE, unharmed
 
     file = Path(file)
-    posterior = unharmed(file, lambda: _numbers(file))
+    posterior = unharmed(file, lambda: _numbers(file), ours)
     try:
         return replace(posterior, extra=_others(posterior, file)) if extra else posterior
     except UNREADABLE as error:

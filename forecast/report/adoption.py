@@ -10,6 +10,7 @@ import xarray as xr
 from forecast.report.style import (
     TODAY,
     Series,
+    bands,
     canvas,
     colour,
     fan,
@@ -22,19 +23,19 @@ from forecast.report.style import (
     swatches,
     today_line,
 )
-from forecast.report.views import ALL, CARS, deliveries_of, in_blocks, quantiles, shares, world_deliveries, world_shares
+from forecast.report.views import ALL, CARS, deliveries_of, in_blocks, shares, world_deliveries, world_shares
 
 VISIBLE = 0.02
 
 
 def shown(share: xr.DataArray) -> list[str]:
-    """Chemistries that ever have more than 2 % in more than 5 % of realizations."""
-    peak = quantiles(share, (0.95,)).isel(quantile=0).max([dim for dim in share.dims if dim not in ("realization", "chemistry")])
+    """Chemistries that ever have more than 2 % in more than 5 % of realizations; from the bands of their shares."""
+    peak = share.isel(quantile=-1).max([dim for dim in share.dims if dim not in ("quantile", "chemistry")])
     return [name for name in share["chemistry"].values.tolist() if float(peak.sel(chemistry=name)) > VISIBLE]
 
 
 def draw_shares(axes, share: xr.DataArray, today: float | None, names: bool = True) -> None:
-    """Fans of all visible chemistries of a segment."""
+    """Fans of all visible chemistries of a segment, whose bands (quantile, year, chemistry) are given."""
     when = share["year"].values
     axes.set_xlim(when[0], when[-1])
     ends = []
@@ -53,7 +54,7 @@ def adoption_fan(results: xr.Dataset, segment: str = ALL, observed: Mapping[str,
 
     observed  {chemistry: {year: share}}
     """
-    share = world_shares(results).sel(segment=segment)
+    share = bands(world_shares(results).sel(segment=segment))
     figure = canvas(8, 4.6, f"{label(segment)}: share of yearly sales", results)
     axes = figure.subplots()
     draw_shares(axes, share, today)
@@ -65,7 +66,7 @@ def adoption_fan(results: xr.Dataset, segment: str = ALL, observed: Mapping[str,
 @styled
 def adoption_fans(results: xr.Dataset, today: float | None = TODAY):
     """Small multiples of ``adoption_fan`` for every segment."""
-    share = world_shares(results)
+    share = bands(world_shares(results))
     segments = [name for name in share["segment"].values.tolist() if name != ALL]
     rows = -(-(len(segments) + 1) // 4)
     figure = canvas(12.5, 2.7 * rows + 0.6, "Which chemistry wins where: share of yearly sales, world", results)
@@ -139,10 +140,10 @@ def region_shares(results: xr.Dataset, chemistry: str = "lfp", observed: Mapping
     rows = -(-len(regions) // 3)
     figure = canvas(10.5, 2.7 * rows + 0.6, f"{label(chemistry)} share of car batteries by region", results)
     grid = panels(figure, rows, 3, map(label, regions), sharey=True)
-    when = share["year"].values
+    when, found = share["year"].values, bands(share)
     for i, (axes, region) in enumerate(zip(grid, regions, strict=False)):
         axes.set_xlim(when[0], when[-1])
-        fan(axes, when, share.sel(region=region), colour(chemistry))
+        fan(axes, when, found.sel(region=region), colour(chemistry))
         percent(axes, 1)
         observed_points(axes, (observed or {}).get(region), text="observed" if i == 0 else None)
         today_line(axes, today, text=i == 0)

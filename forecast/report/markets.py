@@ -14,6 +14,7 @@ from forecast.report.style import (
     INK,
     TODAY,
     Series,
+    bands,
     canvas,
     colour,
     fan,
@@ -72,7 +73,7 @@ def on_sale(results: xr.Dataset) -> xr.DataArray:
 
 def draw_cell_prices(axes, results: xr.Dataset, observed: Series | None, today: float | None) -> None:
     """Median price and 50 % band of each chemistry from when it is on sale."""
-    price, sold = in_blocks(results["cell_price"], by_year), on_sale(results)
+    price, sold = bands(in_blocks(results["cell_price"], by_year)), on_sale(results)
     axes.set_xlim(price["year"].values[0], price["year"].values[-1])
     ends = []
     for name in price["chemistry"].values.tolist():

@@ -9,7 +9,7 @@ import xarray as xr
 
 from forecast.report.adoption import draw_shares, draw_stack, label_stack
 from forecast.report.markets import draw_cell_prices, draw_lithium
-from forecast.report.style import INK, TODAY, Series, canvas, colour, fan, label, money, observed_points, panels, percent, styled
+from forecast.report.style import INK, TODAY, Series, bands, canvas, colour, fan, label, money, observed_points, panels, percent, styled
 from forecast.report.views import ALL, CARS, STORAGE, VEHICLES, WORLD, by_year, deliveries_of, in_blocks, shares, world_shares
 
 LAST_OBSERVED = 2024
@@ -88,6 +88,7 @@ def overview(results: xr.Dataset, observed: Mapping[str, Any] | None = None, tod
     label_stack(grid[0], share.sel(segment=ALL))
     draw_cell_prices(grid[1], results, observed.get("cell_price"), today)
     draw_lithium(grid[2], results, observed.get("lithium_price"), today)
+    found = bands(share.sel(segment=segments))
     for axes, segment in zip(grid[3:], segments, strict=False):
-        draw_shares(axes, share.sel(segment=segment), today)
+        draw_shares(axes, found.sel(segment=segment), today)
     return figure

@@ -39,6 +39,8 @@ JOINED = {"lead_acid", "sodium_ion", "semi_solid", "solid_state"}
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 TODAY = 2026
 UNSEEN = 0.005
+DOTS = 150
+"""Of a picture in pixels, in an inch."""
 INK, FAINT = "#1b1b1b", "#6b6b6b"
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -65,7 +67,7 @@ STYLE = {
     "lines.solid_capstyle": "round",
     "legend.frameon": False,
     "figure.dpi": 100,
-    "savefig.dpi": 150,
+    "savefig.dpi": DOTS,
 }
 
 Series = Mapping[int, float]
@@ -129,14 +131,17 @@ def panels(figure, rows: int, columns: int, titles: Iterable[str], sharey: bool 
     return grid
 
 
-def bands(array: xr.DataArray) -> np.ndarray:
-    """The 5, 25, 50, 75 and 95 % quantiles over realizations, (5, steps)."""
-    return quantiles(array, LEVELS).values
+def bands(array: xr.DataArray) -> xr.DataArray:
+    """The 5, 25, 50, 75 and 95 % quantiles over realizations."""
+    return quantiles(array, LEVELS)
 
 
 def fan(axes, when: np.ndarray, array: xr.DataArray, ink: str, wide: bool = True) -> float:
-    """Median line, from when there is anything to see, with its 50 and, if ``wide``, its 90 % band; the last median."""
-    low, lower, middle, upper, high = bands(array)
+    """Median line, from when there is anything to see, with its 50 and, if ``wide``, its 90 % band; the last median.
+
+    array  by realization and step, or its ``bands``
+    """
+    low, lower, middle, upper, high = (array if "quantile" in array.dims else bands(array)).values
     seen = np.where(high > UNSEEN * np.nanmax(high), middle, np.nan)
     if wide:
         axes.fill_between(when, low, high, color=ink, alpha=0.13, linewidth=0)
@@ -251,5 +256,18 @@ def save(figure, path: str | Path) -> Path:
         "png": {"Software": None},
     }
     with matplotlib.rc_context({"svg.hashsalt": "battery-forecast", "svg.fonttype": "path"}):
-        figure.savefig(unfinished, format=kind, metadata=without.get(kind), dpi=150)
+        if kind == "png":
+            lay_out(figure)
+        figure.savefig(unfinished, format=kind, metadata=without.get(kind), dpi=DOTS)
     return unfinished.replace(path)
+
+
+def lay_out(figure) -> None:
+    """Give everything its place at once; otherwise the whole figure is drawn once more, unseen, to find it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    figure.dpi = DOTS
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import numpy as np
@@ -57,9 +59,9 @@ def by_year(array: xr.DataArray, how: str = "mean") -> xr.DataArray:
 
 
 def blocks(array: xr.DataArray) -> Iterator[xr.DataArray]:
-    """The array in memory, some hundreds of realizations at a time."""
-    count = array.sizes["realization"]
-    size = BLOCK * max(1, int(BLOCK_BYTES * count / max(array.nbytes, 1) / BLOCK))
+    """The array in memory, some hundreds of realizations at a time: chunks of its file, of which none is read twice."""
+    count, step = array.sizes["realization"], array.encoding.get("chunks", (BLOCK,))[0]
+    size = step * max(1, int(BLOCK_BYTES * count / max(array.nbytes, 1) / step))
     for first in range(0, max(count, 1), size):
         yield array.isel(realization=slice(first, first + size)).load()
 
@@ -142,8 +144,31 @@ def all_deliveries(block: xr.DataArray) -> xr.DataArray:
     return with_total(with_total(by_year(block, "sum"), "region", WORLD), "segment", ALL)
 
 
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Deliveries of the world, which most pictures and tables ask for, are read once in here; results must not change meanwhile."""
+    before = _kept.get()
+    token = _kept.set({} if before is None else before)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+_kept: ContextVar[dict[int, tuple[xr.Dataset, xr.DataArray]] | None] = ContextVar("deliveries of the world", default=None)
+
+
 def world_deliveries(results: xr.Dataset) -> xr.DataArray:
     """Yearly deliveries of the world (realization, year, segment with ``all``, chemistry), GWh."""
+    kept = _kept.get()
+    if kept is None:
+        return _world_deliveries(results)
+    if id(results) not in kept:
+        kept[id(results)] = results, _world_deliveries(results)
+    return kept[id(results)][1]
+
+
+def _world_deliveries(results: xr.Dataset) -> xr.DataArray:
     return in_blocks(results["deliveries"], lambda block: with_total(by_year(block.sum("region"), "sum"), "segment", ALL))
 
 

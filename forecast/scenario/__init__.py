@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.model.world import World
 from forecast.scenario.building import Builder
-from forecast.scenario.layers import find, gather, names, shipped_folder
+from forecast.scenario.layers import find, gather, lies_in, names, shipped_folder
 from forecast.scenario.learned import posterior_file
 from forecast.scenario.problems import Problems
 from forecast.scenario.references import check
@@ -78,7 +78,8 @@ class Scenario:
 
         if self.posterior_file is None:
             return None
-        posterior = read(self.posterior_file, extra=False)
+        ours = lies_in(self.posterior_file, [shipped_folder()])
+        posterior = read(self.posterior_file, extra=False, ours=ours)
         posterior.check(self.world, str(self.posterior_file))
         return posterior
 

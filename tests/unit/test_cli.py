@@ -143,7 +143,7 @@ def test_run_has_defaults_that_need_no_option(runs, capsys):
     assert cli.status(["run", "baseline"]) == 0
     asked = runs[0]
     assert (asked["realizations"], asked["seed"], asked["workers"], str(asked["folder"])) == (100, 1, None, "outputs/baseline")
-    assert (asked["resume"], asked["force"], asked["monthly"], asked["pictures"]) == (False, False, False, True)
+    assert (asked["resume"], asked["force"], asked["monthly"], asked["pictures"]) == (False, False, False, None)
     assert "outputs/baseline: 100 realizations" in capsys.readouterr().out
 
 

@@ -20,7 +20,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "here"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(produce, "run", partial(execute.run, simulate=fake_world.simulate))
-        yield produce.run_ensemble("baseline", 3, 1, folder=folder, workers=1)
+        yield produce.run_ensemble("baseline", 3, 1, folder=folder, workers=1, pictures=True)
 
 
 def test_a_run_leaves_results_summary_scenario_and_pictures(made):
@@ -35,8 +35,16 @@ def test_a_run_leaves_results_summary_scenario_and_pictures(made):
 def test_the_resolved_scenario_gives_the_same_bytes(made, tmp_path):
     again = load(made.folder / "scenario.yaml")
     assert produce.name_of(again) == "baseline"
-    outcome = produce.run_ensemble(again, 3, 1, folder=tmp_path / "again", workers=1)
+    outcome = produce.run_ensemble(again, 3, 1, folder=tmp_path / "again", workers=2, pictures=True)
     assert (outcome.folder / "manifest.json").read_bytes() == (made.folder / "manifest.json").read_bytes()
+
+
+@pytest.mark.parametrize(("realizations", "asked", "drawn"), [(9, None, False), (10, None, True), (9, True, True), (10, False, False)])
+def test_fewer_than_ten_realizations_are_drawn_only_when_asked(monkeypatch, tmp_path, realizations, asked, drawn):
+    kept = []
+    monkeypatch.setattr(produce, "run", lambda plan, folder, finish, **options: kept.append(finish.keywords["pictures"]))
+    produce.run_ensemble("baseline", realizations, folder=tmp_path / "x", pictures=asked)
+    assert kept == [drawn]
 
 
 def test_pictures_have_the_observed_past_drawn_in():
