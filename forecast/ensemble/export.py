@@ -14,6 +14,7 @@ import numpy as np
 
 from forecast.ensemble.guarded import survives
 from forecast.ensemble.manifest import cannot_write, write_bytes
+from forecast.ensemble.netcdf import content_of
 from forecast.errors import ForecastError, StoreError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ LABELS = "_name"
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RuntimeError, MemoryError)
 MOST_DEFLATED = 1100
 """Bytes that one byte of a file can hold at most: deflate packs 1032."""
-WORTH_PACKING = 4096
-"""Bytes; what is smaller takes more room packed, for the index of its chunks."""
 REALIZATIONS_AT_ONCE = 50
 FIRST_COLUMNS = ("variable", "units")
 
@@ -45,9 +44,7 @@ def chosen(results: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
 def write_netcdf(dataset: xr.Dataset, file: Path) -> None:
     """Write a compressed netCDF-4 file after CF-1.11; the same dataset gives the same bytes, whole or not at all."""
     refuse_device(file)
-    ready = _after_cf(dataset)
-    encoding = {str(name): _encoding(ready, str(name)) for name in ready.variables}
-    content = ready.to_netcdf(engine="h5netcdf", encoding=encoding)  # in memory: HDF5 does not survive a disk that fails
+    content = content_of(_after_cf(dataset))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -56,33 +53,32 @@ def write_netcdf(dataset: xr.Dataset, file: Path) -> None:
 
 
 def _after_cf(dataset: xr.Dataset) -> xr.Dataset:
-    labelled = [
-        str(dim) for dim in dataset.dims if dim in dataset.coords and dataset[dim].dtype.kind in "OTU" and not _is_clock(dataset[dim])
-    ]
-    ready = dataset.drop_indexes(labelled).rename_vars({dim: f"{dim}{LABELS}" for dim in labelled})
-    for variable in ready.variables.values():
-        variable.encoding.clear()
-        if "flag_values" in variable.attrs:
-            variable.attrs["flag_values"] = np.array(variable.attrs["flag_values"], variable.dtype)
-    return ready
+    """Labels under a name of their own; times told by one calendar."""
+    import xarray as xr
+
+    dims = [name for dim in dataset.dims if (name := str(dim)) in dataset.coords]
+    labelled = {name for name in dims if dataset[name].dtype.kind in "OTU" and not _is_clock(dataset[name])}
+    names = {name: f"{name}{LABELS}" if name in labelled else name for name in map(str, dataset.variables)}
+    ready = {names[str(name)]: _plain_variable(variable) for name, variable in dataset.variables.items()}
+    for variable in ready.values():
+        if variable.dtype.kind == "O" and variable.size and hasattr(first := variable.values.flat[0], "calendar"):
+            clock = dataset[variable.dims[0]].values[0] if variable.dims[0] in dims else first
+            variable.encoding.update(units=f"days since {clock.year}-01-01", calendar="360_day")
+    coordinates = xr.Coordinates({names[str(name)]: ready.pop(names[str(name)]) for name in dataset.coords}, indexes={})
+    return xr.Dataset(ready, coordinates, dataset.attrs)
+
+
+def _plain_variable(variable: xr.Variable) -> xr.Variable:
+    """The variable with nothing of how it was stored but its chunks."""
+    attrs = dict(variable.attrs)
+    if "flag_values" in attrs:
+        attrs["flag_values"] = np.array(attrs["flag_values"], variable.dtype)
+    chunks = {"chunks": variable.encoding["chunks"]} if "chunks" in variable.encoding else {}
+    return variable.to_base_variable()._replace(attrs=attrs, encoding=chunks)
 
 
 def _is_clock(coordinate: xr.DataArray) -> bool:
     return coordinate.attrs.get("standard_name") == "time"
-
-
-def _encoding(dataset: xr.Dataset, name: str) -> dict[str, Any]:
-    variable = dataset[name]
-    bounds = {dataset[dim].attrs.get("bounds") for dim in dataset.dims if dim in dataset.coords}
-    if name in bounds or _is_clock(variable):
-        first = dataset[variable.dims[0]].values[0].year
-        return {"units": f"days since {first}-01-01", "calendar": "360_day", "dtype": "float64", "_FillValue": None}
-    if variable.dtype.kind in "OTU":
-        return {}
-    nothing = {"_FillValue": None} if name in dataset.coords or variable.dtype.kind != "f" else {}
-    if variable.nbytes < WORTH_PACKING:
-        return nothing
-    return {"zlib": True, "complevel": 1, "shuffle": True, **nothing}
 
 
 def read_netcdf(file: Path) -> xr.Dataset:

@@ -30,7 +30,7 @@ def starts(folder: Path) -> Iterator[dict[str, Any]]:
     command(folder, *one)
     yield {"what": "one realization, nothing compiled before", **alone(folder, *one, "--no-pictures", **cold)}
     yield {"what": "one realization", **alone(folder, *one, "--no-pictures", **cold)}
-    yield {"what": "one realization, with pictures", **alone(folder, *one)}
+    yield {"what": "one realization, with pictures", **alone(folder, *one, "--pictures")}
     yield {"what": "validate baseline", **alone(folder, "validate", "baseline")}
     yield {"what": "--help", **alone(folder, "--help")}
 
