@@ -9,7 +9,6 @@ Only what rises from nothing, stays and passes its midpoint is an S-curve; the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -24,7 +23,6 @@ LAUNCHED = 0.001
 FALLEN = 0.7
 GOOD_FIT = 0.9
 BATCH = 512
-STEPS = 60
 LOGISTIC_LOW, LOGISTIC_HIGH = np.array([0.005, 1990.0, np.log(0.1)]), np.array([1.0, 2150.0, np.log(30.0)])
 BASS_LOW, BASS_HIGH = np.log([1e-7, 1e-3, 0.005]), np.log([1.0, 5.0, 1.0])
 PARAMETERS = {
@@ -38,63 +36,21 @@ PARAMETERS = {
     "bass_r2": ("1", "Share of variance that the Bass curve explains"),
 }
 
-Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def logistic(parameters: np.ndarray, year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Logistic shares (n, years) and their slopes by parameter (n, years, 3).
-
-    parameters  (n, 3)  ceiling, midpoint, logarithm of the width
-    year        (n, years) or (1, years)
-    """
-    ceiling, midpoint, width = parameters[:, :1], parameters[:, 1:2], np.exp(parameters[:, 2:])
-    z = (year - midpoint) / width
-    part = 0.5 * (1 + np.tanh(z / 2))
-    bend = ceiling * part * (1 - part)
-    return ceiling * part, np.stack([part, -bend / width, -bend * z], -1)
-
-
-def bass(parameters: np.ndarray, age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bass shares (n, years) and their slopes by parameter (n, years, 3); zero before the launch.
-
-    parameters  (n, 3)  logarithms of p, q and m
-    age         (n, years)  years since the launch
-    """
-    p, q, m = (np.exp(parameters[:, i : i + 1]) for i in range(3))
-    x = np.maximum(age, 0)
-    left = np.exp(-(p + q) * x)
-    below = 1 + q / p * left
-    part = (1 - left) / below
-    slow = x * left * (below + q / p * (1 - left)) / below**2
-    by_p = slow + (1 - left) * q / p**2 * left / below**2
-    by_q = slow - (1 - left) / p * left / below**2
-    return m * part, np.stack([m * by_p * p, m * by_q * q, m * part], -1)
-
 
 def least_squares(
-    curve: Curve, start: np.ndarray, when: np.ndarray, share: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]
-) -> np.ndarray:
-    """Parameters (n, 3) of least squares: Levenberg (1944) and Marquardt (1963) steps on all series at once.
+    is_bass: bool, start: np.ndarray, when: np.ndarray, share: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Parameters of least squares (n, 3) of a curve, Bass or logistic, and how much of the variance each explains (n,).
 
-    A step that does not help is taken back and damped more; parameters are clipped to the bounds.
+    start  (n, 3)      parameters to begin with
+    when   (n, years)  calendar years, or years since the launch
+    share  (n, years)
     """
-    best = np.clip(start, *bounds)
-    value, slope = curve(best, when)
-    error = ((share - value) ** 2).sum(-1)
-    damping = np.full(len(best), 1e-2)
-    for _ in range(STEPS):
-        curvature = np.einsum("nti,ntj->nij", slope, slope)
-        diagonal = np.einsum("nii->ni", curvature)
-        diagonal += damping[:, None] * diagonal + 1e-12
-        step = np.linalg.solve(curvature, np.einsum("nti,nt->ni", slope, share - value)[..., None])[..., 0]
-        tried = np.clip(best + step, *bounds)
-        value_there, slope_there = curve(tried, when)
-        error_there = ((share - value_there) ** 2).sum(-1)
-        better = error_there < error
-        best[better], error[better] = tried[better], error_there[better]
-        value[better], slope[better] = value_there[better], slope_there[better]
-        damping = np.clip(np.where(better, damping / 5, damping * 4), 1e-9, 1e9)
-    return best
+    from forecast.assess.fitting import least_squares as settle
+
+    best, fitted = start.copy(), np.empty(share.shape)
+    settle(is_bass, best, when, share, *bounds, fitted)
+    return best, explained(share, fitted)
 
 
 def explained(share: np.ndarray, fitted: np.ndarray) -> np.ndarray:
@@ -115,8 +71,8 @@ def fit_logistic(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
     early, middle, late = (first_above(share, level * top, year) for level in (0.1, 0.5, 0.9))
     width = np.maximum(late - early, 1) / (2 * np.log(9))
     start = np.stack([top[:, 0], middle, np.log(width)], -1)
-    found = least_squares(logistic, start, year[None].astype(float), share, (LOGISTIC_LOW, LOGISTIC_HIGH))
-    quality = explained(share, logistic(found, year[None])[0])
+    when = np.broadcast_to(year.astype(float), share.shape).copy()
+    found, quality = least_squares(False, start, when, share, (LOGISTIC_LOW, LOGISTIC_HIGH))
     return {"ceiling": found[:, 0], "midpoint": found[:, 1], "duration": 2 * np.log(9) * np.exp(found[:, 2]), "logistic_r2": quality}
 
 
@@ -127,8 +83,7 @@ def fit_bass(share: np.ndarray, year: np.ndarray, shape: dict[str, np.ndarray]) 
     odds = np.exp(np.clip(rate * (shape["midpoint"] - launch), 0, 12))
     start = np.log(np.stack([rate / (1 + odds), rate * odds / (1 + odds), shape["ceiling"]], -1))
     age = year[None].astype(float) - launch[:, None]
-    found = least_squares(bass, start, age, share, (BASS_LOW, BASS_HIGH))
-    quality = explained(share, bass(found, age)[0])
+    found, quality = least_squares(True, start, age, share, (BASS_LOW, BASS_HIGH))
     return {f"bass_{name}": np.exp(found[:, i]) for i, name in enumerate("pqm")} | {"bass_r2": quality}
 
 

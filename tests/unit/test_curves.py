@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from synthetic_results import logistic, results
 
-from forecast.assess.curves import KINDS, bass, fit, fit_curves, rows
-from forecast.assess.curves import logistic as logistic_with_slope
+from forecast.assess import fitting
+from forecast.assess.curves import KINDS, PARAMETERS, fit, fit_curves, rows
 
 YEAR = np.arange(2015, 2051)
+
+
+def drawn(curve, parameters, when):
+    """Shares of one series and their slopes by parameter."""
+    share, slope = np.empty(len(when)), np.empty((len(when), 3))
+    curve(np.array(parameters), when, share, slope)
+    return share, slope
 
 
 def test_a_known_logistic_is_recovered_within_one_percent():
@@ -27,20 +34,41 @@ def test_a_noisy_logistic_is_recovered_within_its_noise():
 
 
 def test_a_known_bass_curve_is_recovered_within_one_percent():
-    share, _ = bass(np.log([[0.01, 0.4, 0.7]]), (YEAR - 2024.0)[None])
-    found = fit(share, YEAR)
+    share, _ = drawn(fitting.bass, np.log([0.01, 0.4, 0.7]), YEAR - 2024.0)
+    found = fit(share[None], YEAR)
     assert [found[f"bass_{name}"][0] for name in "pqm"] == pytest.approx([0.01, 0.4, 0.7], rel=0.01)
 
 
-@pytest.mark.parametrize(("curve", "at"), [(logistic_with_slope, [0.5, 2030.0, 0.7]), (bass, np.log([0.01, 0.4, 0.7]))])
-def test_slopes_agree_with_finite_differences(curve, at):
-    when = YEAR[None].astype(float) if curve is logistic_with_slope else (YEAR - 2020.0)[None]
-    at = np.array([at])
-    _, slope = curve(at, when)
+@pytest.mark.parametrize(("curve", "at", "launch"), [("logistic", [0.5, 2030.0, 0.7], 0), ("bass", np.log([0.01, 0.4, 0.7]), 2020)])
+def test_slopes_agree_with_finite_differences(curve, at, launch):
+    curve, when = getattr(fitting, curve), (YEAR - launch).astype(float)
+    _, slope = drawn(curve, at, when)
     for i in range(3):
-        step = np.zeros((1, 3))
-        step[0, i] = 1e-5
-        assert slope[..., i] == pytest.approx((curve(at + step, when)[0] - curve(at - step, when)[0]) / 2e-5, abs=1e-6)
+        step = 1e-5 * (np.arange(3) == i)
+        assert slope[:, i] == pytest.approx((drawn(curve, at + step, when)[0] - drawn(curve, at - step, when)[0]) / 2e-5, abs=1e-6)
+
+
+def test_a_series_is_fitted_the_same_whatever_stands_beside_it():
+    noise = np.random.default_rng(1).normal(0, 0.02, (1200, len(YEAR)))
+    share = np.clip(0.6 * logistic(YEAR, 2033.4, 8.0) + noise, 0, 1)
+    together = fit(share, YEAR)
+    last = np.flatnonzero(together["kind"] == 0)[-1]
+    alone = fit(share[last : last + 1], YEAR)
+    assert all(together[name][last] == alone[name][0] for name in PARAMETERS)
+
+
+def test_no_parameters_near_those_found_fit_better():
+    noise = np.random.default_rng(2).normal(0, 0.02, len(YEAR))
+    share = np.clip(0.6 * logistic(YEAR, 2033.4, 8.0) + noise, 0, 1)
+    found = fit(share[None], YEAR)
+    for name in ("logistic", "bass"):
+        r2 = found[f"{name}_r2"][0]
+        best = [found["ceiling"][0], found["midpoint"][0], np.log(found["duration"][0] / 2 / np.log(9))]
+        launch = 0 if name == "logistic" else YEAR[(share > 0.001).argmax()] - 1
+        best = best if name == "logistic" else np.log([found[f"bass_{part}"][0] for part in "pqm"])
+        for step in 0.01 * np.vstack([np.eye(3), -np.eye(3)]):
+            curve, _ = drawn(getattr(fitting, name), best + step, (YEAR - launch).astype(float))
+            assert 1 - ((share - curve) ** 2).sum() / ((share - share.mean()) ** 2).sum() < r2
 
 
 @pytest.mark.parametrize(
