@@ -22,6 +22,7 @@ MONTHS = 12
 BLOCK = 100
 BLOCK_BYTES = 16e6
 SORTED_AT_ONCE = 1 << 19
+TURNED_AT_ONCE = 512
 LARGEST = 400e6
 """Bytes of an array that is held in memory whole."""
 WORLD = "world"
@@ -94,7 +95,7 @@ def quantiles(array: xr.DataArray, levels: Sequence[float], method: Method = "li
     width = max(1, SORTED_AT_ONCE // count)
 
     def sort(first: int) -> None:
-        rows = flat[:, first : first + width].T.copy()
+        rows = _turned(flat[:, first : first + width])
         rows.sort(axis=-1)
         found[:, first : first + width] = _read_off(rows, np.asarray(levels, float), method)
 
@@ -109,8 +110,16 @@ def quantiles_of_stored(array: xr.DataArray, levels: Sequence[float]) -> xr.Data
     dim = max(array.dims, key=lambda name: (name != "realization") * array.sizes[name])
     step = max(1, int(array.sizes[dim] * LARGEST / array.nbytes)) if array.nbytes > LARGEST else array.sizes[dim]
     pieces = [array.isel({dim: slice(first, first + step)}) for first in range(0, array.sizes[dim], step)]
-    parts = (quantiles(in_blocks(piece, lambda block: block), levels) for piece in pieces)
+    parts = (quantiles(piece.copy(deep=False).load(), levels) for piece in pieces)
     return next(parts) if len(pieces) == 1 else xr.concat(parts, dim).transpose("quantile", ..., *array.dims[1:])
+
+
+def _turned(values: np.ndarray) -> np.ndarray:
+    """Values by place, then realization; copied in pieces that the cache holds."""
+    turned = np.empty(values.shape[::-1], values.dtype)
+    for first in range(0, len(values), TURNED_AT_ONCE):
+        turned[:, first : first + TURNED_AT_ONCE] = values[first : first + TURNED_AT_ONCE].T
+    return turned
 
 
 def _read_off(rows: np.ndarray, levels: np.ndarray, method: Method) -> np.ndarray:
