@@ -40,7 +40,7 @@ LEVELS = {
         *("recycling", "segments", "suppliers"),
     ),
     "a": (
-        *("bits", "building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography"),
+        *("building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography", "instructions"),
         *("market", "rationing", "trade"),
     ),
 }

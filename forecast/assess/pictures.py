@@ -94,7 +94,8 @@ def _take(results: xr.Dataset, folder: Path) -> None:
 
 
 def _draw_taken(subject: str) -> Path:
-    return _draw(*_taken, subject)
+    results, folder = _taken
+    return _draw(results, folder, subject)
 
 
 def check_file(file: Path) -> None:

@@ -20,7 +20,7 @@ COUNT = struct.Struct("<I")
 """What comes before texts, their number, and before each, its bytes."""
 
 
-def chunk_name(dims: Sequence[str], block: int = 0) -> str:
+def chunk_name(dims: Sequence[object], block: int = 0) -> str:
     """File of a chunk; only the first dimension is divided."""
     return ".".join(["c", str(block), *["0"] * (len(dims) - 1)])
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from forecast.model.bits import WIDTH, equal, lowest
 from forecast.model.calendar import QUARTER
+from forecast.model.instructions import WIDTH, equal, fetch, lowest
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 M1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -57,19 +57,23 @@ def _exp(x):
 
 
 @njit(inline="always")
-def _those_due(month, due, begin, end, today):
-    """Note the buyers whose battery falls due this month, in order; returns how many."""
+def _those_due(month, due, owned, profile, begin, end, today):
+    """Note the buyers whose battery falls due this month, in order, and ask memory for what they are; returns how many."""
     now, place = np.int16(month), 0
     whole = end - (end - begin) % WIDTH
     for group in range(begin, whole, WIDTH):
         found = equal(due, group, now)
         while found != 0:
-            today[place] = group + np.int64(lowest(found))
+            buyer = group + np.int64(lowest(found))
+            today[place] = buyer
             place += 1
+            fetch(profile, buyer * TRAITS)
+            fetch(profile, buyer * TRAITS + TRAITS - 1)
+            fetch(owned, buyer)
             found &= found - np.uint64(1)
-    for buyer in range(whole, end):
-        today[place] = buyer
-        place += due[buyer] == now
+    for last in range(whole, end):
+        today[place] = last
+        place += due[last] == now
     return place
 
 
@@ -118,13 +122,10 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
     utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
     wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
     largest = np.diff(start).max()
-    today, people = np.empty(largest + LANES + 1, np.int64), np.empty((largest, TRAITS), np.float32)
+    today = np.empty(largest + LANES + 1, np.int64)
     for c in range(cells):
-        for buyer in range(start[c], start[c + 1]):  # in order, which is quicker than fetching each when it comes
-            for a in range(TRAITS):
-                people[buyer - start[c], a] = profile[buyer, a]
         for r in range(worlds):
-            first, visitors = until[c * worlds + r], _those_due(month, due[r], start[c], start[c + 1], today)
+            first, visitors = until[c * worlds + r], _those_due(month, due[r], owned[r], profile, start[c], start[c + 1], today)
             until[c * worlds + r + 1] = first + visitors
             visitor[first : first + visitors] = today[:visitors]
             offered = _offers(admission[r, c], offers)
@@ -136,14 +137,14 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
             for begin in range(0, visitors, LANES):
                 here = min(LANES, visitors - begin)
                 for i in range(LANES):
-                    buyer = today[begin + i] - start[c]
+                    buyer = today[begin + i]
                     for a in range(TASTES):
-                        taste[a, i] = people[buyer, a]
+                        taste[a, i] = profile[buyer, a]
                     for q in range(NEEDS):
-                        need[q, i] = people[buyer, TASTES + q]
-                    openness[i] = people[buyer, TASTES + NEEDS]
-                    mine[i] = owned[r, today[begin + i]]
-                    bits[i] = buyer
+                        need[q, i] = profile[buyer, TASTES + q]
+                    openness[i] = profile[buyer, TASTES + NEEDS]
+                    mine[i] = owned[r, buyer]
+                    bits[i] = buyer - start[c]
                     best[i] = NEVER
                 for i in range(LANES):
                     bits[i] = _scramble(_scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))

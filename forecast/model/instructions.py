@@ -1,4 +1,4 @@
-"""Many small numbers compared at once: one instruction of a processor with vectors, which compiled loops do not find by themselves."""
+"""Instructions of the processor that compiled loops do not find by themselves."""
 
 from __future__ import annotations
 
@@ -36,5 +36,21 @@ def _lowest(typing: Any, bits: Any) -> Any:
     return types.uint64(types.uint64), build
 
 
+def _fetch(typing: Any, array: Any, index: Any) -> Any:
+    """Ask memory for ``array.flat[index]``, in one piece, without waiting for it: what is read soon is in the cache by then."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, index = arguments
+        at = builder.gep(context.make_array(signature.args[0])(context, builder, array).data, [index])
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch.p0", fnty=kind)
+        builder.call(fetch, [builder.bitcast(at, byte), number(0), number(3), number(1)])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), build
+
+
 equal: Any = intrinsic(_equal)
+fetch: Any = intrinsic(_fetch)
 lowest: Any = intrinsic(_lowest)
