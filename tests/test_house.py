@@ -28,6 +28,7 @@ FLOORS = {
     "report": 1,
     "declare": 1,
     "layout": 1,
+    "loading": 1,
     "streams": 1,
     "errors": 1,
     "mixing": 0,

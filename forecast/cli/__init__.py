@@ -9,14 +9,13 @@ from typing import NoReturn
 
 import click
 
+from forecast import loading
 from forecast.cli import answers, past, running, scenarios
 from forecast.cli.face import Group, debugging
 from forecast.errors import ForecastError
 
 INTERRUPTED = 130
 CLUSTER = "--scheduler"
-UNUSED = ("dask", "distributed", "pint")
-"""What xarray loads, where it is installed, to see that our arrays are none of theirs: half a second."""
 
 EPILOG = """
 Exit codes: 0 done, 1 failure or an asked condition that does not hold, 2 wrong usage, 3 invalid scenario, 4 damaged or
@@ -46,15 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    spare_imports(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    loading.lightly(cluster=any(argument.startswith(CLUSTER) for argument in given))
     sys.exit(status(arguments))
-
-
-def spare_imports(arguments: Sequence[str]) -> None:
-    """Keep xarray from loading libraries that a command does not use; only in a process that is ours from the start."""
-    if not any(argument.startswith(CLUSTER) for argument in arguments):
-        for name in UNUSED:
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
 def status(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Protocol
 
+from forecast import loading
 from forecast.errors import ForecastError
 
 BREAKS_WITHOUT_PROGRESS = 3
@@ -112,6 +113,7 @@ def _begin(work: Work) -> None:
 
     global _task
     _task = work
+    loading.lightly()
     if "fork" in multiprocessing.get_all_start_methods():
         # Nothing is forked; but locks that libraries make for themselves then have no name that outlives a killed worker.
         multiprocessing.set_start_method("fork", force=True)

@@ -6,6 +6,7 @@ What is interrupted, killed or failing loses nothing that was finished: an unfin
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shlex
 import signal
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import loading
 from forecast.ensemble import manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
@@ -43,6 +45,7 @@ def simulate_block(
     from forecast.ensemble.design import draw
     from forecast.model.world import simulate
 
+    loading.kernels()
     given = posterior.deal(world, seed, realizations) if posterior else None
     return simulate(draw(world, seed, realizations, given), seed, realizations, monthly=monthly)
 
@@ -59,6 +62,8 @@ class Work:
         numbers = self.plan.numbers[self.plan.places(block)]
         arrays, failed = self._arrays(numbers)
         store.write_block(self.partial, self.plan, block, arrays, failed)
+        if len(self.plan.blocks) > 1:
+            gc.collect()  # worlds end as rings of objects: their memory is free before the next ones begin
         return len(numbers)
 
     def _arrays(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
