@@ -176,20 +176,21 @@ def read(file: str | Path, extra: bool = True, ours: bool = False) -> Posterior:
     from forecast.ensemble.export import UNREADABLE, unharmed
 
     file = Path(file)
-    posterior = unharmed(file, lambda: _numbers(file), ours)
+    posterior = unharmed(file, lambda: _numbers(file, ours), ours)
     try:
         return replace(posterior, extra=_others(posterior, file)) if extra else posterior
     except UNREADABLE as error:
         raise StoreError(f"{file}: cannot be read as netCDF: {error}") from error
 
 
-def _numbers(file: Path) -> Posterior:
+def _numbers(file: Path, ours: bool) -> Posterior:
     """The numbers of a posterior, checked one by one."""
     import h5py
 
     from forecast.ensemble.export import refuse_links
 
-    refuse_links(file)
+    if not ours:
+        refuse_links(file)
     draws: dict[str, np.ndarray] = {}
     priors: dict[str, str] = {}
     units: dict[str, str] = {}
@@ -198,9 +199,10 @@ def _numbers(file: Path) -> Posterior:
             raise StoreError(f"{file}: not a posterior of this program, or of another version: {FORMAT} is not {VERSION}")
         variables = [item for item in content.values() if isinstance(item, h5py.Dataset)]
         _refuse_large(file, [item.shape or () for item in variables])
-        for item in [item for item in variables if PARAMETER in item.attrs]:
-            path, prior, unit = (_text(item.attrs.get(name)) for name in (PARAMETER, "prior", "units"))
-            problem = _problem(item, path, prior, unit) or _misfit(item, content.get(DRAW), path, draws)
+        dimension = content.get(DRAW)
+        for item, about in [(item, about) for item in variables if PARAMETER in (about := item.attrs)]:
+            path, prior, unit = (_text(about.get(name)) for name in (PARAMETER, "prior", "units"))
+            problem = _problem(item, path, prior, unit) or _misfit(item, dimension, path, draws)
             if problem:
                 raise StoreError(f"{file}: {item.name.lstrip('/')}: {problem}")
             draws[path], priors[path], units[path] = item[...].astype(float), prior, unit
