@@ -120,9 +120,14 @@ def fit(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
 
 def quantiles_of_fitted(parameter: xr.DataArray) -> xr.DataArray:
     """Quantiles over the realizations that have the parameter; NaN where none has."""
-    anywhere = parameter.notnull().any("realization")
-    found = parameter.where(anywhere, 0).quantile(list(QUANTILES), "realization")
-    return found.where(anywhere).astype("float32")
+    places = [dim for dim in parameter.dims if dim != "realization"]
+    series = parameter.transpose(*places, "realization").values
+    anywhere = ~np.isnan(series).all(axis=-1)
+    found = np.full((len(QUANTILES), *anywhere.shape), np.nan, np.float32)
+    if anywhere.any():
+        found[:, anywhere] = np.nanquantile(series[anywhere], QUANTILES, axis=-1)
+    coords = {dim: parameter[dim] for dim in places} | {"quantile": list(QUANTILES)}
+    return xr.DataArray(found, coords, ("quantile", *places), parameter.name)
 
 
 def fit_curves(results: xr.Dataset) -> xr.Dataset:

@@ -115,26 +115,28 @@ def milestones(results: xr.Dataset) -> xr.Dataset:
     have been reached earlier); and ``first_segment``, the probability that a segment is first to 5 %.
     """
     found = milestone_years(results)
-    for name in list(found.data_vars):
+    more = {}
+    for name in found.data_vars:
         year, meaning = found[name], MEANINGS[str(name)]
-        found[f"{name}_quantile"] = censored_quantiles(year).assign_attrs(
+        more[f"{name}_quantile"] = censored_quantiles(year).assign_attrs(
             units="1", long_name=f"{meaning}: quantile", comment="calendar year; missing: after the last year"
         )
-        found[f"{name}_reached"] = (
+        more[f"{name}_reached"] = (
             year.notnull()
             .mean("realization")
             .astype("float32")
             .assign_attrs(units="1", long_name=f"{meaning}: probability that it is reached by the last year")
         )
-        found[f"{name}_from_start"] = (
+        more[f"{name}_from_start"] = (
             (year == found.attrs["first_year"])
             .mean("realization")
             .astype("float32")
             .assign_attrs(units="1", long_name=f"{meaning}: probability that it held in the first year")
         )
-    found["first_segment"] = first_segments(found["share_year"]).assign_attrs(
+    more["first_segment"] = first_segments(found["share_year"]).assign_attrs(
         units="1", long_name="Probability that the segment is the first to pass 5 % of the world's sales; ties are shared"
     )
+    found = found.assign(more)
     found["quantile"].attrs = {"units": "1", "long_name": "Quantile over realizations"}
     found["threshold"].attrs = {"units": "1", "long_name": "Share that is passed"}
     return found

@@ -10,7 +10,7 @@ import xarray as xr
 
 from forecast.assess.curves import fit_curves
 from forecast.assess.milestones import milestones
-from forecast.model.market import COLUMNS, DERIVED, Column
+from forecast.model.market import COLUMNS, DERIVED, MONTHS, Column
 from forecast.report import views
 from forecast.report.views import ALL, WORLD, by_year, in_blocks, shares, with_total, years
 
@@ -64,8 +64,8 @@ def quantiles_of_places(results: xr.Dataset, regions: list[str]) -> list[tuple[x
 def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry."""
     regions = xr.DataArray([*results["region"].values, WORLD], dims="region", name="region").astype(object)
-    one = places(results.isel(realization=slice(1)), [WORLD]).nbytes * results.sizes["realization"]
-    together = max(1, int(views.LARGEST // one))
+    one = results["deliveries"].nbytes / (MONTHS if "month" in results["deliveries"].dims else 1) / results.sizes["region"]
+    together = max(1, int(views.LARGEST // max(one, 1)))
     groups = [regions.values[first : first + together].tolist() for first in range(0, len(regions), together)]
     found = [pair for group in groups for pair in quantiles_of_places(results, group)]
     for name, parts in zip(("deliveries", "share_of_sales"), zip(*found, strict=True), strict=True):

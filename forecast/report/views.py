@@ -99,8 +99,12 @@ def quantiles(array: xr.DataArray, levels: Sequence[float], method: Method = "li
         rows.sort(axis=-1)
         found[:, first : first + width] = _read_off(rows, np.asarray(levels, float), method)
 
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(sort, range(0, flat.shape[1], width)))
+    pieces = range(0, flat.shape[1], width)
+    if len(pieces) == 1:
+        sort(0)
+    else:
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(sort, pieces))
     coords = {name: coordinate for name, coordinate in whole.coords.items() if "realization" not in coordinate.dims}
     return xr.DataArray(found.reshape(-1, *shape), coords | {"quantile": list(levels)}, ("quantile", *whole.dims[1:]), array.name)
 
@@ -138,14 +142,18 @@ def _read_off(rows: np.ndarray, levels: np.ndarray, method: Method) -> np.ndarra
 
 def with_total(array: xr.DataArray, dim: str, name: str) -> xr.DataArray:
     """The array with its sum over ``dim`` appended under ``name``."""
-    total = array.sum(dim).expand_dims({dim: [name]})
-    return xr.concat([array, total], dim).transpose(*array.dims)
+    total = array.variable.sum(dim).values  # of what has no names there are none to align
+    values = np.concatenate([array.values, np.expand_dims(total, array.get_axis_num(dim))], array.get_axis_num(dim))
+    others = {str(at): coordinate for at, coordinate in array.coords.items() if dim not in coordinate.dims}
+    names = xr.Variable(dim, np.append(array[dim].values, name), array[dim].attrs)
+    return xr.DataArray(values, others | {dim: names}, array.dims, array.name, array.attrs)
 
 
 def shares(deliveries: xr.DataArray) -> xr.DataArray:
     """Share of each chemistry in deliveries; zero where nothing was delivered."""
-    total = deliveries.sum("chemistry")
-    return (deliveries / total.where(total > 0)).fillna(0).transpose(*deliveries.dims)
+    total = deliveries.variable.sum("chemistry")
+    share = (deliveries.variable / total.where(total > 0)).fillna(0)
+    return deliveries.copy(data=share.transpose(*deliveries.dims).values)
 
 
 def all_deliveries(block: xr.DataArray) -> xr.DataArray:
