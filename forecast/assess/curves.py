@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import xarray as xr
 
+from forecast import loading
 from forecast.report.views import world_shares
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -46,6 +47,7 @@ def least_squares(
     when   (n, years)  calendar years, or years since the launch
     share  (n, years)
     """
+    loading.kernels()
     from forecast.assess.fitting import least_squares as settle
 
     best, fitted = start.copy(), np.empty(share.shape)

@@ -72,7 +72,9 @@ class Processes:
         try:
             with _quiet_start():
                 futures = {pool.submit(_work, block): block for block in blocks}
-            import xarray  # noqa: F401  the summary will need it: a second's work, done here while the workers compute
+            import xarray  # noqa: F401  the summary will need this and compiled code: half a second's work, done while workers compute
+
+            loading.kernels()
 
             for future in as_completed(futures):
                 yield futures[future], future.result()
