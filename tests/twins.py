@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast import streams
 from forecast.model import choice
-from forecast.model.buyers import REQUIREMENTS, TASTES
+from forecast.model.buyers import OFFER, REQUIREMENTS, TASTES
 
 
 def luck(crowd, month):
@@ -91,14 +91,24 @@ def visits_of(worlds, cells, buyers):
     return np.empty(room, np.int32), np.empty(room, np.int8), np.empty(room, np.float32), np.zeros(cells * worlds + 1, np.int64)
 
 
+def offer_of(crowd, base, slope):
+    """What each chemistry is to the buyers of a cell, (cell, realization, chemistry) records."""
+    offer = np.zeros(crowd.base.shape, OFFER)
+    offer["base"], offer["admission"], offer["habit"] = base, crowd.admission, crowd.habit[..., None]
+    for names, numbers in ((TASTES, slope), (REQUIREMENTS, crowd.limit)):
+        for place, name in enumerate(names):
+            offer[name] = numbers[:, :, place]
+    return offer.swapaxes(0, 1).copy()
+
+
 def shopping(crowd, month):
     """The compiled kernel on a crowd, ready to be called; it adds to the wishes it returns."""
     c, wish = crowd, np.zeros(crowd.base.shape)
     profile = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1)
-    rest = (c.base, c.slope, c.habit, c.limit, c.admission, c.key, wish)
+    offer = offer_of(crowd, c.base, c.slope)
 
     def act():
-        choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, *rest)
+        choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, c.key, offer, wish)
         return wish
 
     return act
@@ -117,3 +127,34 @@ def take_home(crowd, month):
     """Hand over what was delivered."""
     c = crowd
     choice.take_home(month, c.due, c.owned, *c.visits, c.fill, c.life, c.life_factor)
+
+
+def weighed(
+    dear, lasting, peers, barred, opened, served, waiting, energy, makers, unexplained,
+    range_taste, sensitivity, weight, spread, imitation, variety, on_record,
+):  # fmt: skip
+    """What ``offers.weigh`` writes, by name, (segment, region, chemistry, realization) each."""
+    sensitivity, weight, spread, imitation, variety = (part[:, None, None] for part in (sensitivity, weight, spread, imitation, variety))
+    price, light = -sensitivity * dear, weight * range_taste[:, None] * energy
+    base = price + light + lasting + imitation * peers + variety * makers + waiting[:, None] + on_record[:, None, None, None] * unexplained
+    everywhere = np.broadcast_to(served[:, None], dear.shape)
+    admission = opened[:, None] * (1 - np.clip(barred, 0, 1))
+    return {"base": base, "price": price * spread, "weight": light * spread, "specific_energy": everywhere, "admission": admission}
+
+
+def placed(wish, demand, backlog, withdrawal, wishes):
+    """What ``offers.place`` writes: wishes, withdrawn, orders, orders by region."""
+    total = wish.sum(axis=2, keepdims=True)
+    wishes = np.where(total > 0, wish / np.where(total > 0, total, 1), wishes)
+    withdrawn = backlog.sum(axis=2) * withdrawal
+    orders = (demand + backlog.sum(axis=2) - withdrawn)[:, :, None] * wishes
+    return wishes, withdrawn, orders, orders.sum(axis=0)
+
+
+def received(orders, fill, reluctance, memory, peers):
+    """What ``offers.receive`` writes: deliveries, backlog, discouraged, peers."""
+    deliveries, ordered = orders * fill[:, None], orders.sum(axis=1)
+    sold = deliveries.sum(axis=2, keepdims=True)
+    seen = np.where(sold > 0, deliveries / np.where(sold > 0, sold, 1), peers)
+    discouraged = (ordered.sum(axis=0) + 1e-12) / ((ordered * reluctance).sum(axis=0) + 1e-12)
+    return deliveries, orders - deliveries, discouraged, peers + (seen - peers) / memory

@@ -11,7 +11,16 @@ from forecast.model.cost import annuity
 from forecast.streams import keys, normal, uniform
 
 TASTES = ("price", "weight", "cold", "charging", "safety")
-REQUIREMENTS = ("specific energy", "cycle life", "cold capacity", "hazard")
+REQUIREMENTS = ("specific_energy", "cycle_life", "cold_capacity", "hazard")
+OFFER = np.dtype([(name, np.float32) for name in ("base", *TASTES, *REQUIREMENTS, "admission", "habit")])
+"""What a chemistry is to the buyers of a cell.
+
+base                its utility to the mean buyer
+a taste             how much a standard deviation of the taste adds to that
+a requirement       the most demanding buyer whom it still serves, as a standard normal number
+admission           share of buyers whose products admit it; 0 no offer
+habit               utility of owning it already
+"""
 AGE_CLASSES = 16
 """Batteries pass through this many classes of age, so lifetimes follow an Erlang distribution with a spread of 25 %."""
 SAMPLES = 5  # programme stage ("ramp") in which a maker hands out serial samples
@@ -42,19 +51,19 @@ class Shoppers:
         self.first_year = parameters.first_year
         self.on_record = np.array([name in parameters.unexplained.segments for name in self.segments.names], float)
         self.shape = (parameters.size, len(self.segments.names), len(self.regions.names), len(self.chemistries.names))
-        from forecast.model import choice  # compiled code is slow to load and needed only to play
+        from forecast.model import choice, offers, trade  # compiled code is slow to load and needed only to play
 
-        self.kernels = choice
+        self.choice, self.offers, self.worlds_last = choice, offers, trade.worlds_last
         self._enrol(seed, realizations)
         self._open_stock()
         self.first_sample = side_by_side(np.where(np.array(self.chemistries.programme), np.inf, -np.inf), self.shape[::3])
         self.peers = side_by_side(self.segments.opening_shares[:, :, None, :], self.shape)
-        self.wishes = self.peers
+        self.wishes = self.peers.copy(order="K")
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
-        self.backlog = blank(self.shape)
-        self.slope = blank((*self.shape[:3], len(TASTES), self.shape[3]))
-        self.limit = blank((*self.shape[:3], len(REQUIREMENTS), self.shape[3]))
-        self.habit = np.repeat(self.segments.habit, self.shape[2], axis=1)
+        worlds, segments, regions, chemistries = self.shape
+        self.offer = np.zeros((segments * regions, worlds, chemistries), OFFER)
+        self.by_place = np.moveaxis(self.offer.reshape(segments, regions, worlds, chemistries), 2, 0)
+        self.by_place["habit"] = by_cell(self.segments.habit)
         self.fix()
 
     def _enrol(self, seed: int, realizations: np.ndarray) -> None:
@@ -69,14 +78,14 @@ class Shoppers:
         self.key = keys(seed, "choice", realizations)
         luck = np.concatenate([uniform(seed, f"opening {cell}", ONCE, count, 2)[0] for cell, count in zip(cells, size, strict=True)])
         self.due = np.zeros((worlds, total), np.int16)
-        self.owned = np.full((worlds, total), self.kernels.NOTHING)
+        self.owned = np.full((worlds, total), self.choice.NOTHING)
         self.visitor = np.empty(worlds * total, np.int32)
         self.pick = np.empty(worlds * total, np.int8)
         self.luck = np.empty(worlds * total, np.float32)
         self.until = np.zeros(len(cells) * worlds + 1, np.int64)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
-        self.kernels.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
+        self.choice.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
         from scipy.special import gammaincinv
 
         self.life_factor = (gammaincinv(AGE_CLASSES, (np.arange(256) + 0.5) / 256) / AGE_CLASSES).astype(np.float32)
@@ -114,66 +123,50 @@ class Shoppers:
     def shop(self, market, now: int) -> None:
         """Those who are due choose; their wishes divide the month's demand and what is still waiting."""
         self.admit(market, now)
-        base = self.utility(market, now)
-        self.require(market, now)
-        worlds, segments, regions, chemistries = self.shape
-        table = (worlds, segments * regions, chemistries)
-        wish = blank(table)
-        self.kernels.shop(
-            now,
-            self.due,
-            self.owned,
-            self.visitor,
-            self.pick,
-            self.luck,
-            self.until,
-            self.profile,
-            self.start,
-            self.cell_key,
-            base.reshape(table),
-            self.slope.reshape(*table[:2], len(TASTES), chemistries),
-            self.habit,
-            self.limit.reshape(*table[:2], len(REQUIREMENTS), chemistries),
-            self.admission.reshape(table),
-            self.key,
-            wish,
-        )
-        self.place_orders(market, wish.reshape(self.shape))
+        self.weigh(market, now)
+        if now % QUARTER == 0:
+            self.align(market)
+        wish = blank(self.shape)
+        who = self.due, self.owned, self.visitor, self.pick, self.luck, self.until, self.profile, self.start, self.cell_key, self.key
+        self.choice.shop(now, *who, self.offer, wish.reshape(len(wish), len(self.offer), -1))
+        self.place_orders(market, wish)
 
     def admit(self, market, now: int) -> None:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one."""
         samples = (market.programme_stage >= SAMPLES).any(axis=1)
-        self.first_sample = np.where(samples & (self.first_sample == np.inf), now, self.first_sample)
+        np.copyto(self.first_sample, now, where=samples & (self.first_sample == np.inf))
         since = now - self.first_sample[:, None, :] - self.segments.design_in[:, :, None]
-        opened = -np.expm1(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
-        self.admission = (opened * market.offered[:, None, :])[:, :, None, :] * (1.0 - np.clip(market.barred, 0.0, 1.0))
-
-    def pack_energy(self, market, now: int) -> np.ndarray:
-        """Specific energy of packs, (realization, chemistry) Wh/kg."""
-        return market.specific_energy * self.chemistries.packing[:, now]
+        shut = np.exp(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
+        self.opened = (1.0 - shut) * market.offered[:, None, :]
 
     def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
-        """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry)."""
-        share = self.own.pack_mass_share[:, None, None]
-        heavier = 1.0 - share + share * (self.own.pack_reference[:, None] / energy)[:, None, :]
-        packing = self.segments.pack_cost[:, now][None, :, None] * heavier
-        packing = packing * self.chemistries.pack_cost_factor[:, None, :]
-        price = market.offer_price[:, None] + packing[:, :, None, :] - market.subsidy
+        """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry).
+
+        energy  (realization, chemistry)  of packs, Wh/kg
+        """
+        share = self.own.pack_mass_share[:, None]
+        heavier = (1.0 - share + share * (self.own.pack_reference[:, None] / energy)) * self.chemistries.pack_cost_factor
+        packing = self.segments.pack_cost[:, now, None] * heavier[:, None, :]
+        price = market.offer_price[:, None] + packing[:, :, None, :]
+        price -= market.subsidy
+        np.maximum(price, LEAST_PAID * market.offer_price[:, None], out=price)
+        price *= self.spans
+        return price
+
+    def fix(self) -> None:
+        """Work out once what no price and no month changes: how chemistries last, charge and stand cold."""
         cycles = self.chemistries.cycle_life[:, None, :] / self.segments.cycles_per_year[:, :, None]
         self.life = np.minimum(np.minimum(cycles, self.chemistries.calendar_life[:, None, :]), self.segments.service_life[:, :, None])
         rate = self.segments.discount_rate[:, :, None]
-        spans = annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life)
-        return np.maximum(price, LEAST_PAID * market.offer_price[:, None]) * spans[:, :, None, :]
-
-    def fix(self) -> None:
-        """Work out once what no price and no month changes: how chemistries stand cold, charge and last."""
+        self.spans = (annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life))[:, :, None, :]
+        self.pace = np.minimum(AGE_CLASSES / (self.life * MONTHS_PER_YEAR), 1.0)
         segments, winter = self.segments, self.regions.winter[:, None, :, None]
         cold, charge = self.chemistries.cold_capacity[:, None, None, :], self.chemistries.charge_rate[:, None, None, :]
-        self.lasting = self._taste("cold", by_cell(segments.cold) * winter * cold) + self._taste("charging", by_cell(segments.charging) * np.log(charge))
+        self.calm = self._taste("cold", by_cell(segments.cold) * winter * cold) + self._taste("charging", by_cell(segments.charging) * np.log(charge))
         endures = np.log(self.chemistries.cycle_life[:, None, None, :] / np.maximum(by_cell(segments.minimum_cycle_life), TINY))
         needed = by_cell(segments.minimum_cold_capacity) * winter
         stands = np.log(np.maximum(cold, TINY) / np.maximum(needed, TINY))
-        self.lasting_met = self._met("cycle life", endures) * self._met("cold capacity", stands)
+        self.calm_met = self._met("cycle_life", endures) * self._met("cold_capacity", stands)
         self.alarm = np.full(self.shape[::3], np.nan)
 
     def heed(self, alarm: np.ndarray) -> None:
@@ -182,81 +175,69 @@ class Shoppers:
             return
         self.alarm = alarm.copy()
         hazard = (self.chemistries.hazard + alarm)[:, None, None, :]
-        self.feared = self._taste("safety", -by_cell(self.segments.safety) * hazard)
-        self.hazard_met = self._met("hazard", np.log(by_cell(self.segments.highest_hazard) / np.maximum(hazard, TINY)))
+        self.lasting = self.calm + self._taste("safety", -by_cell(self.segments.safety) * hazard)
+        self.lasting_met = self.calm_met * self._met("hazard", np.log(by_cell(self.segments.highest_hazard) / np.maximum(hazard, TINY)))
 
     def _taste(self, name: str, utility: np.ndarray) -> np.ndarray:
         """Note how a taste bends the utility of each chemistry; returns the utility of the mean buyer."""
-        self.slope[:, :, :, TASTES.index(name)] = utility * by_cell(self.segments.taste_spread)
+        self.by_place[name] = utility * by_cell(self.segments.taste_spread)
         return utility
 
     def _met(self, name: str, margin: np.ndarray) -> np.ndarray:
-        """Share of buyers who are not too demanding to be served; notes the limit."""
-        return normal_share(self._limited(name, margin))
-
-    def _limited(self, name: str, margin: np.ndarray) -> np.ndarray:
-        """Note how demanding a buyer may be and still be served; returns it.
+        """Share of buyers who are not too demanding to be served; notes the limit.
 
         Requirements are lognormal over buyers, so the limit is a standard normal quantile.
         margin  (realization, segment, 1 or region, chemistry)  logarithm of what is given over what the median buyer needs
         """
         limit = margin / by_cell(self.segments.requirement_spread)
-        self.limit[:, :, :, REQUIREMENTS.index(name)] = limit
-        return limit
+        self.by_place[name] = limit
+        return normal_share(limit)
 
-    def utility(self, market, now: int) -> np.ndarray:
-        """Utility of each chemistry to the mean buyer, (realization, segment, region, chemistry); notes what bends it."""
-        energy = self.pack_energy(market, now)
-        mean = self.segments
+    def weigh(self, market, now: int) -> None:
+        """Note what each chemistry is to the buyers of a cell this month."""
         self.heed(market.alarm)
+        energy = market.specific_energy * self.chemistries.packing[:, now]
         self.cost = self.ownership_cost(market, now, energy)
-        base = self._taste("price", -by_cell(mean.price_sensitivity) * np.log(self.cost)) + self.lasting + self.feared
-        base += self._taste("weight", by_cell(mean.weight) * self.regions.range_taste[:, None, :, None] * np.log(energy)[:, None, None, :])
-        base += by_cell(mean.imitation) * self.peers
-        base += by_cell(mean.variety) * market.makers_choice[:, None]
-        base += (self.own.patience[:, None, None] * np.log(self.waiting))[:, :, None, :]
-        base += self.on_record[:, None, None] * market.unexplained_taste[:, None]
-        return base
+        energy = np.log(energy)
+        self.served = self.serving(now, energy)
+        felt = self.own.patience[:, None, None] * np.log(self.waiting)
+        changing = np.log(self.cost), self.lasting, self.peers, market.barred, self.opened, self.served, felt, energy
+        places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
+        own = self.segments
+        tastes = own.price_sensitivity, own.weight, own.taste_spread, own.imitation, own.variety
+        self.offers.weigh(*self.worlds_last(*changing, *places, *tastes), self.on_record, self.offer)
 
-    def require(self, market, now: int) -> None:
-        """Note whom the specific energy of the day serves, and each quarter what share of buyers a chemistry suits."""
+    def serving(self, now: int, energy: np.ndarray) -> np.ndarray:
+        """Most demanding buyer whom the specific energy of the day serves, standard normal, (realization, segment, chemistry).
+
+        energy  (realization, chemistry)  of packs, logarithm of Wh/kg
+        """
         needed = np.maximum(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now], TINY)
-        margin = np.log(self.pack_energy(market, now)[:, None, None, :] / by_cell(needed))
-        if now % QUARTER == 0:
-            market.application_alignment[...] = self.admission * self._met("specific energy", margin) * self.lasting_met * self.hazard_met
-        else:
-            self._limited("specific energy", margin)
+        return (energy[:, None, :] - np.log(needed)[:, :, None]) / self.segments.requirement_spread[:, :, None]
+
+    def align(self, market) -> None:
+        """Note each quarter what share of buyers a chemistry suits."""
+        market.application_alignment[...] = self.by_place["admission"] * self.lasting_met
+        market.application_alignment[...] *= normal_share(self.served)[:, :, None, :]
 
     def place_orders(self, market, wish: np.ndarray) -> None:
         """Demand of the month and waiting orders, divided as the shoppers wished; a month without shoppers repeats the last."""
-        total = wish.sum(axis=-1, keepdims=True)
-        self.wishes = np.where(total > 0, wish / np.where(total > 0, total, 1.0), self.wishes)
-        waiting = self.backlog.sum(axis=-1)
-        market.withdrawn[...] = waiting * self.own.withdrawal[:, None, None]
-        waiting = waiting - market.withdrawn
-        market.orders[...] = (market.demand + waiting)[..., None] * self.wishes
-        market.orders_by_region[...] = market.orders.sum(axis=1)
+        arrays = wish, market.demand, market.backlog, self.own.withdrawal, self.wishes, market.withdrawn, market.orders
+        self.offers.place(*self.worlds_last(*arrays, market.orders_by_region))
 
     def take_home(self, market, now: int) -> None:
         """Deliveries enter the stock; what was not delivered waits; peers see what was bought."""
-        market.deliveries[...] = market.orders * market.fill[:, :, None, :]
-        self.backlog = market.orders - market.deliveries
-        market.backlog[...] = self.backlog
         visits = self.visitor, self.pick, self.luck, self.until
-        self.kernels.take_home(now, self.due, self.owned, *visits, market.fill, self.life * MONTHS_PER_YEAR, self.life_factor)
+        self.choice.take_home(now, self.due, self.owned, *visits, market.fill, self.life * MONTHS_PER_YEAR, self.life_factor)
         self.waiting += (np.clip(market.fill, LEAST_HOPE, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
-        placed = market.orders.sum(axis=2)
-        wanted = placed / self.waiting ** self.own.patience[:, None, None]
-        market.discouraged[...] = (placed.sum(axis=1) + 1e-12) / (wanted.sum(axis=1) + 1e-12)
-        sold = market.deliveries.sum(axis=-1, keepdims=True)
-        seen = np.where(sold > 0, market.deliveries / np.where(sold > 0, sold, 1.0), self.peers)
-        self.peers += (seen - self.peers) / self.own.peer_memory[:, None, None, None]
+        reluctance = np.exp(-self.own.patience[:, None, None] * np.log(self.waiting))
+        arrays = market.orders, market.fill, reluctance, self.own.peer_memory, market.deliveries, market.backlog, market.discouraged
+        self.offers.receive(*self.worlds_last(*arrays, self.peers))
 
     def retire(self, market) -> None:
         """Batteries age class by class; those that leave the last class retire."""
-        pace = AGE_CLASSES / (self.life * MONTHS_PER_YEAR)
-        batteries = self.ages, np.minimum(pace, 1.0), market.deliveries, market.retirements, market.stock
-        self.kernels.grow_old(*(array.transpose(*range(1, array.ndim), 0) for array in batteries))
+        batteries = self.ages, self.pace, market.deliveries, market.retirements, market.stock
+        self.choice.grow_old(*self.worlds_last(*batteries))
 
 
 def by_cell(number: np.ndarray) -> np.ndarray:

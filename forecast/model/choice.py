@@ -2,8 +2,7 @@
 
 Buyers of one cell (segment x region) stand together, and ``due[realization, buyer]`` is the month in which each one's
 battery falls due: looking through these small numbers in order is far quicker than following a chain of buyers through
-memory. What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``base``
-and ``slope``. The kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32
+memory. What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``offer``. The kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32
 throughout: choices need no more.
 """
 
@@ -78,18 +77,18 @@ def _those_due(month, due, owned, profile, begin, end, today):
 
 
 @njit(inline="always")
-def _offers(admission, offers):
+def _offers(offer, offers):
     """Note the chemistries that anybody's products admit; returns how many."""
     offered = 0
-    for k in range(len(admission)):
-        if admission[k] > 0:
+    for k in range(len(offer)):
+        if offer[k].admission > 0:
             offers[offered] = k
             offered += 1
     return offered
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key, base, slope, habit, limit, admission, key, wish):
+def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key, key, offer, wish):
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
@@ -102,19 +101,15 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
     profile    (buyer, 5 tastes + 4 requirements + 1)  standard normal, the last uniform: openness; f32
     start      (cell + 1,) int64                       first buyer of each cell
     cell_key   (cell,) uint64                          luck of each cell, by name
-    base       (realization, cell, chemistry)          utility of the mean buyer
-    slope      (realization, cell, taste, chemistry)   how each taste bends it
-    habit      (realization, cell)                     utility of what one owns
-    limit      (realization, cell, requirement, chemistry)  most demanding buyer that is still served
-    admission  (realization, cell, chemistry)          share of buyers whose products admit the chemistry; 0 no offer
     key        (realization,) uint64                   luck of this world
+    offer      (cell, realization, chemistry) records  what each chemistry is to the buyers of a cell (``buyers.OFFER``)
     wish       (realization, cell, chemistry)          written: sum of choice probabilities
 
     A buyer for whom nothing on offer is good enough takes from what is offered. ``LANES`` visitors of a cell choose side by
     side, each in a lane of its own through the loops, which so run as vectors; lanes left over repeat the last visitor and
     count for nothing.
     """
-    worlds, cells, chemistries = base.shape
+    cells, worlds, chemistries = offer.shape
     occasion = np.uint64(month) * GOLDEN
     taste, need = np.empty((TASTES, LANES), np.float32), np.empty((NEEDS, LANES), np.float32)
     openness, best, sofar, mark = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
@@ -128,7 +123,7 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
             first, visitors = until[c * worlds + r], _those_due(month, due[r], owned[r], profile, start[c], start[c + 1], today)
             until[c * worlds + r + 1] = first + visitors
             visitor[first : first + visitors] = today[:visitors]
-            offered = _offers(admission[r, c], offers)
+            offered = _offers(offer[c, r], offers)
             if visitors == 0 or offered == 0:
                 pick[first : first + visitors] = NOTHING
                 continue
@@ -150,11 +145,11 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
                     bits[i] = _scramble(_scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))
                 for o in range(offered):
                     k = offers[o]
-                    this, mean, loyalty, admitted = np.float32(k), np.float32(base[r, c, k]), np.float32(habit[r, c]), np.float32(admission[r, c, k])
-                    b0, b1, b2 = np.float32(slope[r, c, 0, k]), np.float32(slope[r, c, 1, k]), np.float32(slope[r, c, 2, k])
-                    b3, b4 = np.float32(slope[r, c, 3, k]), np.float32(slope[r, c, 4, k])
-                    n0, n1 = np.float32(limit[r, c, 0, k]), np.float32(limit[r, c, 1, k])
-                    n2, n3 = np.float32(limit[r, c, 2, k]), np.float32(limit[r, c, 3, k])
+                    this, mean, loyalty, admitted = np.float32(k), offer[c, r, k].base, offer[c, r, k].habit, offer[c, r, k].admission
+                    b0, b1, b2 = offer[c, r, k].price, offer[c, r, k].weight, offer[c, r, k].cold
+                    b3, b4 = offer[c, r, k].charging, offer[c, r, k].safety
+                    n0, n1 = offer[c, r, k].specific_energy, offer[c, r, k].cycle_life
+                    n2, n3 = offer[c, r, k].cold_capacity, offer[c, r, k].hazard
                     for i in range(LANES):
                         u = mean + (loyalty if mine[i] == this else np.float32(0.0))
                         u = u + taste[0, i] * b0 + taste[1, i] * b1 + taste[2, i] * b2 + taste[3, i] * b3 + taste[4, i] * b4

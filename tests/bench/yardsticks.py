@@ -46,12 +46,12 @@ def workload(buyers: int = 100_000, months: int = 300, worlds: int = 1, seed: in
 def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
     """The kernels of the model; what they play returns how often each chemistry was chosen (month, chemistry), as all of these do."""
     profile, wish = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1), np.zeros(c.base.shape)
+    offers = [twins.offer_of(c, base, slope) for base, slope in zip(c.bases, c.slopes, strict=True)]
 
     def play(months: int) -> np.ndarray:
         counts = np.zeros((months, CHEMISTRIES), np.int64)
         for month in range(months):
-            offers = c.bases[month], c.slopes[month], c.habit, c.limit, c.admission, c.key, wish
-            choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, *offers)
+            choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
             twins.take_home(c, month)
             _, chosen, _, until = c.visits
             counts[month] += np.bincount(chosen[: until[-1]], minlength=CHEMISTRIES)
