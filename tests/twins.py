@@ -56,13 +56,15 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
     f32 = lambda *shape: rng.standard_normal(shape, np.float32)  # noqa: E731
     table, tastes, needs = (worlds, cells, chemistries), len(TASTES), len(REQUIREMENTS)
     cell, shares = np.sort(rng.integers(0, cells, buyers)), rng.dirichlet(np.ones(chemistries), (worlds, cells))
+    listed, visits = choice.room(worlds, cells, buyers)
     crowd = SimpleNamespace(
         cell=cell,
         start=np.searchsorted(cell, np.arange(cells + 1)),
         due=np.zeros((worlds, buyers), np.int16),
         owned=np.full((worlds, buyers), choice.NOTHING),
         pick=np.full((worlds, buyers), choice.NOTHING),
-        visits=visits_of(worlds, cells, buyers),
+        listed=listed,
+        visits=visits,
         shares=shares,
         opening_life=opening_life * (0.5 + rng.random((worlds, cells))),
         left=rng.random(buyers),
@@ -85,12 +87,6 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
     return crowd
 
 
-def visits_of(worlds, cells, buyers):
-    """Room for what shop notes of visits: visitor, pick, luck, until."""
-    room = worlds * buyers
-    return np.empty(room, np.int32), np.empty(room, np.int8), np.empty(room, np.float32), np.zeros(cells * worlds + 1, np.int64)
-
-
 def offer_of(crowd, base, slope):
     """What each chemistry is to the buyers of a cell, (cell, realization, chemistry) records."""
     offer = np.zeros(crowd.base.shape, OFFER)
@@ -101,32 +97,37 @@ def offer_of(crowd, base, slope):
     return offer.swapaxes(0, 1).copy()
 
 
-def shopping(crowd, month):
-    """The compiled kernel on a crowd, ready to be called; it adds to the wishes it returns."""
+def shopping(crowd, month, listed=1):
+    """The compiled kernel on a crowd, listed for some months, ready to be called; it adds to the wishes it returns."""
     c, wish = crowd, np.zeros(crowd.base.shape)
     profile = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1)
     offer = offer_of(crowd, c.base, c.slope)
+    if month % listed == 0:
+        choice.list_due(month + listed, c.due, c.owned, c.start, *c.listed)
 
     def act():
-        choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, c.key, offer, wish)
+        choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offer, wish)
         return wish
 
     return act
 
 
-def shop(crowd, month):
-    """Let those who are due choose."""
+def shop(crowd, month, listed=1):
+    """Let those who are due choose; they are listed for some months."""
     crowd.pick[...] = choice.NOTHING
-    crowd.wish[...] = shopping(crowd, month)()
+    crowd.wish[...] = shopping(crowd, month, listed)()
     visitor, chosen, _, until = crowd.visits
     world = np.repeat(np.arange(len(until) - 1) % len(crowd.due), np.diff(until))
-    crowd.pick[world, visitor[: until[-1]]] = chosen[: until[-1]]
+    crowd.pick[world, crowd.listed[0][visitor[: until[-1]]]] = chosen[: until[-1]]
 
 
-def take_home(crowd, month):
-    """Hand over what was delivered."""
+def take_home(crowd, month, listed=1):
+    """Hand over what was delivered; when the months of the list are over, take everybody off it."""
     c = crowd
-    choice.take_home(month, c.due, c.owned, *c.visits, c.fill, c.life, c.life_factor)
+    _, when, mine, _ = c.listed
+    choice.take_home(month, when, mine, *c.visits, c.fill, c.life, c.life_factor)
+    if (month + 1) % listed == 0:
+        choice.list_due(0, c.due, c.owned, c.start, *c.listed)
 
 
 def weighed(

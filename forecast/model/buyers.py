@@ -24,6 +24,7 @@ habit               utility of owning it already
 AGE_CLASSES = 16
 """Batteries pass through this many classes of age, so lifetimes follow an Erlang distribution with a spread of 25 %."""
 SAMPLES = 5  # programme stage ("ramp") in which a maker hands out serial samples
+LISTED = MONTHS_PER_YEAR  # those who fall due so soon are listed in one go
 ONCE = np.array([0])  # buyers are the same people in every world
 LEAST_PAID = 0.1  # share of the cell price that no subsidy takes off
 LEAST_HOPE = 0.02  # nobody takes the chance of delivery for smaller than this
@@ -79,10 +80,7 @@ class Shoppers:
         luck = np.concatenate([uniform(seed, f"opening {cell}", ONCE, count, 2)[0] for cell, count in zip(cells, size, strict=True)])
         self.due = np.zeros((worlds, total), np.int16)
         self.owned = np.full((worlds, total), self.choice.NOTHING)
-        self.visitor = np.empty(worlds * total, np.int32)
-        self.pick = np.empty(worlds * total, np.int8)
-        self.luck = np.empty(worlds * total, np.float32)
-        self.until = np.zeros(len(cells) * worlds + 1, np.int64)
+        self.list, self.visits = self.choice.room(worlds, len(cells), total)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
         self.choice.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
@@ -127,8 +125,10 @@ class Shoppers:
         if now % QUARTER == 0:
             self.align(market)
         wish = blank(self.shape)
-        who = self.due, self.owned, self.visitor, self.pick, self.luck, self.until, self.profile, self.start, self.cell_key, self.key
-        self.choice.shop(now, *who, self.offer, wish.reshape(len(wish), len(self.offer), -1))
+        if now % LISTED == 0:
+            self.choice.list_due(now + LISTED, self.due, self.owned, self.start, *self.list)
+        who = self.profile, self.start, self.cell_key, self.key
+        self.choice.shop(now, *self.list, *self.visits, *who, self.offer, wish.reshape(len(wish), len(self.offer), -1))
         self.place_orders(market, wish)
 
     def admit(self, market, now: int) -> None:
@@ -159,7 +159,8 @@ class Shoppers:
         self.life = np.minimum(np.minimum(cycles, self.chemistries.calendar_life[:, None, :]), self.segments.service_life[:, :, None])
         rate = self.segments.discount_rate[:, :, None]
         self.spans = (annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life))[:, :, None, :]
-        self.pace = np.minimum(AGE_CLASSES / (self.life * MONTHS_PER_YEAR), 1.0)
+        self.life_months = self.life * MONTHS_PER_YEAR
+        self.pace = np.minimum(AGE_CLASSES / self.life_months, 1.0)
         segments, winter = self.segments, self.regions.winter[:, None, :, None]
         cold, charge = self.chemistries.cold_capacity[:, None, None, :], self.chemistries.charge_rate[:, None, None, :]
         self.calm = self._taste("cold", by_cell(segments.cold) * winter * cold) + self._taste("charging", by_cell(segments.charging) * np.log(charge))
@@ -205,7 +206,7 @@ class Shoppers:
         places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
         own = self.segments
         tastes = own.price_sensitivity, own.weight, own.taste_spread, own.imitation, own.variety
-        self.offers.weigh(*self.worlds_last(*changing, *places, *tastes), self.on_record, self.offer)
+        self.offers.weigh(*self.worlds_last(*changing, *places, *tastes, self.on_record, self.by_place))
 
     def serving(self, now: int, energy: np.ndarray) -> np.ndarray:
         """Most demanding buyer whom the specific energy of the day serves, standard normal, (realization, segment, chemistry).
@@ -227,8 +228,8 @@ class Shoppers:
 
     def take_home(self, market, now: int) -> None:
         """Deliveries enter the stock; what was not delivered waits; peers see what was bought."""
-        visits = self.visitor, self.pick, self.luck, self.until
-        self.choice.take_home(now, self.due, self.owned, *visits, market.fill, self.life * MONTHS_PER_YEAR, self.life_factor)
+        _, when, mine, _ = self.list
+        self.choice.take_home(now, when, mine, *self.visits, market.fill, self.life_months, self.life_factor)
         self.waiting += (np.clip(market.fill, LEAST_HOPE, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
         reluctance = np.exp(-self.own.patience[:, None, None] * np.log(self.waiting))
         arrays = market.orders, market.fill, reluctance, self.own.peer_memory, market.deliveries, market.backlog, market.discouraged

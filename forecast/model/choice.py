@@ -1,8 +1,8 @@
 """How buyers choose: compiled kernels on arrays; they change nothing but the rows they are handed.
 
 Buyers of one cell (segment x region) stand together, and ``due[realization, buyer]`` is the month in which each one's
-battery falls due: looking through these small numbers in order is far quicker than following a chain of buyers through
-memory. What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``offer``. The kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32
+battery falls due. Whoever falls due soon is copied to a list now and then, in the same order: to look through the small numbers
+of the list every month is far quicker than to look at everybody or to follow a chain of buyers through memory. What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``offer``. The kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32
 throughout: choices need no more.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from forecast.model.calendar import QUARTER
-from forecast.model.instructions import WIDTH, equal, fetch, lowest
+from forecast.model.instructions import WIDTH, equal, fetch, less, lowest
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 M1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -27,6 +27,16 @@ LANES = 16  # visitors who choose side by side
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
+
+
+def room(worlds, cells, buyers):
+    """An empty list of those who fall due soon, as ``list_due`` fills it, and room for visits, as ``shop`` notes them.
+
+    returns  (buyer, when, mine, places), (visitor, pick, luck, until)
+    """
+    most, ends = worlds * buyers, cells * worlds + 1
+    listed = np.empty(most, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most, np.int8), np.zeros(ends, np.int64)
+    return listed, (np.empty(most, np.int64), np.empty(most, np.int8), np.empty(most, np.float32), np.zeros(ends, np.int64))
 
 
 @njit(inline="always")
@@ -56,24 +66,65 @@ def _exp(x):
 
 
 @njit(inline="always")
-def _those_due(month, due, owned, profile, begin, end, today):
-    """Note the buyers whose battery falls due this month, in order, and ask memory for what they are; returns how many."""
-    now, place = np.int16(month), 0
-    whole = end - (end - begin) % WIDTH
-    for group in range(begin, whole, WIDTH):
-        found = equal(due, group, now)
+def _first(bits, count):
+    """The bits of the first numbers of a group; none of a group beyond."""
+    return bits if count >= WIDTH else bits & ((np.uint64(1) << np.uint64(count)) - np.uint64(1))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def list_due(before, due, owned, start, buyer, when, mine, until):
+    """Write what befell the buyers on the list back to where all stand, and list those who fall due before a month.
+
+    before  first month that is not listed
+    due     (realization, buyer) int16     month in which the battery falls due, brought up to date
+    owned   (realization, buyer) int8      chemistry in use, brought up to date
+    start   (cell + 1,) int64              first buyer of each cell
+    buyer   (place,) int32                 changed: who is on the list, cell by cell and in these world by world
+    when    (place,) int16                 changed: month in which each one's battery falls due; ``WIDTH`` places are spare
+    mine    (place,) int8                  changed: chemistry in use
+    until   (cell x realization + 1,) int64  changed: places of a world in a cell end here, the next begin
+    """
+    worlds = len(due)
+    for c in range(len(start) - 1):
+        for r in range(worlds):
+            for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
+                due[r, buyer[place]] = when[place]
+                owned[r, buyer[place]] = mine[place]
+    place = 0
+    for c in range(len(start) - 1):
+        for r in range(worlds):
+            row, until[c * worlds + r] = due[r], place
+            for group in range(start[c], start[c + 1], WIDTH):
+                count = start[c + 1] - group
+                if count >= WIDTH:
+                    found = less(row, group, np.int16(before))
+                    while found != 0:
+                        buyer[place] = group + np.int64(lowest(found))
+                        place += 1
+                        found &= found - np.uint64(1)
+                else:
+                    for last in range(group, start[c + 1]):
+                        buyer[place] = last
+                        place += row[last] < before
+            for listed in range(until[c * worlds + r], place):
+                when[listed], mine[listed] = row[buyer[listed]], owned[r, buyer[listed]]
+    until[len(until) - 1] = place
+
+
+@njit(inline="always")
+def _those_due(month, when, buyer, profile, begin, end, today):
+    """Note the places on the list of those who fall due this month, and ask memory for what they are; returns how many."""
+    now, count = np.int16(month), 0
+    for group in range(begin, end, WIDTH):
+        found = _first(equal(when, group, now), end - group)
         while found != 0:
-            buyer = group + np.int64(lowest(found))
-            today[place] = buyer
-            place += 1
-            fetch(profile, buyer * TRAITS)
-            fetch(profile, buyer * TRAITS + TRAITS - 1)
-            fetch(owned, buyer)
+            place = group + np.int64(lowest(found))
+            today[count] = place
+            count += 1
+            fetch(profile, np.int64(buyer[place]) * TRAITS)
+            fetch(profile, np.int64(buyer[place]) * TRAITS + TRAITS - 1)
             found &= found - np.uint64(1)
-    for last in range(whole, end):
-        today[place] = last
-        place += due[last] == now
-    return place
+    return count
 
 
 @njit(inline="always")
@@ -88,13 +139,12 @@ def _offers(offer, offers):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key, key, offer, wish):
+def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, start, cell_key, key, offer, wish):
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
-    due        (realization, buyer) int16              month in which the battery falls due
-    owned      (realization, buyer) int8               chemistry in use
-    visitor    (visit,) int32                          written: who chose this month, cell by cell and in these world by world
+    buyer, when, mine, places  the list of those who fall due soon; as in ``list_due``, places its ``until``
+    visitor    (visit,) int64                          written: place on the list of who chose this month
     pick       (visit,) int8                           written: chemistry each visitor chose, -1 none
     luck       (visit,) f32                            written: uniform luck of each visitor that is left for the delivery
     until      (cell x realization + 1,) int64         written: visits of a world in a cell end here, the next begin
@@ -113,14 +163,15 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
     occasion = np.uint64(month) * GOLDEN
     taste, need = np.empty((TASTES, LANES), np.float32), np.empty((NEEDS, LANES), np.float32)
     openness, best, sofar, mark = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    mine, passed, bits = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
+    own, passed, bits = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
     utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
     wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
-    largest = np.diff(start).max()
+    largest = np.diff(places).max()
     today = np.empty(largest + LANES + 1, np.int64)
     for c in range(cells):
         for r in range(worlds):
-            first, visitors = until[c * worlds + r], _those_due(month, due[r], owned[r], profile, start[c], start[c + 1], today)
+            begin, end = places[c * worlds + r], places[c * worlds + r + 1]
+            first, visitors = until[c * worlds + r], _those_due(month, when, buyer, profile, begin, end, today)
             until[c * worlds + r + 1] = first + visitors
             visitor[first : first + visitors] = today[:visitors]
             offered = _offers(offer[c, r], offers)
@@ -132,14 +183,14 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
             for begin in range(0, visitors, LANES):
                 here = min(LANES, visitors - begin)
                 for i in range(LANES):
-                    buyer = today[begin + i]
+                    who = np.int64(buyer[today[begin + i]])
                     for a in range(TASTES):
-                        taste[a, i] = profile[buyer, a]
+                        taste[a, i] = profile[who, a]
                     for q in range(NEEDS):
-                        need[q, i] = profile[buyer, TASTES + q]
-                    openness[i] = profile[buyer, TASTES + NEEDS]
-                    mine[i] = owned[r, buyer]
-                    bits[i] = buyer - start[c]
+                        need[q, i] = profile[who, TASTES + q]
+                    openness[i] = profile[who, TASTES + NEEDS]
+                    own[i] = mine[today[begin + i]]
+                    bits[i] = who - start[c]
                     best[i] = NEVER
                 for i in range(LANES):
                     bits[i] = _scramble(_scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))
@@ -151,7 +202,7 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
                     n0, n1 = offer[c, r, k].specific_energy, offer[c, r, k].cycle_life
                     n2, n3 = offer[c, r, k].cold_capacity, offer[c, r, k].hazard
                     for i in range(LANES):
-                        u = mean + (loyalty if mine[i] == this else np.float32(0.0))
+                        u = mean + (loyalty if own[i] == this else np.float32(0.0))
                         u = u + taste[0, i] * b0 + taste[1, i] * b1 + taste[2, i] * b2 + taste[3, i] * b3 + taste[4, i] * b4
                         fits = (openness[i] < admitted) & (need[0, i] <= n0) & (need[1, i] <= n1) & (need[2, i] <= n2) & (need[3, i] <= n3)
                         w = u if fits else NEVER
@@ -182,12 +233,14 @@ def shop(month, due, owned, visitor, pick, luck, until, profile, start, cell_key
                     pick[first + begin + i] = offers[min(passed[i], offered - 1)]
                     luck[first + begin + i] = np.float32((bits[i] >> S16) & LOW24) * UNIT
             for o in range(offered):
-                for i in range(LANES):
-                    wish[r, c, offers[o]] += wishes[o, i]
+                total = 0.0
+                for i in range(0, LANES, 4):
+                    total += (wishes[o, i] + wishes[o, i + 1]) + (wishes[o, i + 2] + wishes[o, i + 3])
+                wish[r, c, offers[o]] += total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def take_home(month, due, owned, visitor, pick, luck, until, fill, life, life_factor):
+def take_home(month, when, mine, visitor, pick, luck, until, fill, life, life_factor):
     """Hand over what was delivered and set the month in which each battery falls due.
 
     Who is not served keeps the order for a quarter, in which it is as likely to be served each month as now, and then chooses
@@ -196,7 +249,7 @@ def take_home(month, due, owned, visitor, pick, luck, until, fill, life, life_fa
     fill         (realization, segment, chemistry)  share of orders delivered; each segment has as many cells, one after the other
     life         (realization, segment, chemistry)  mean life in months
     life_factor  (n,) float32                       life over its mean, quantiles at n equal steps
-    other arguments as in ``shop``; due and owned are written
+    other arguments as in ``shop``; when and mine are written
     """
     worlds, segments, _ = fill.shape
     cells = (len(until) - 1) // worlds
@@ -205,21 +258,21 @@ def take_home(month, due, owned, visitor, pick, luck, until, fill, life, life_fa
         s = c * segments // cells
         for r in range(worlds):
             for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
-                buyer, chosen = visitor[place], pick[place]
+                chosen = pick[place]
                 if chosen < 0:
-                    due[r, buyer] = month + 1
+                    when[visitor[place]] = month + 1
                     continue
-                left, waiting, when = luck[place], np.float32(1.0), month + QUARTER
+                left, waiting, again = luck[place], np.float32(1.0), month + QUARTER
                 for wait in range(QUARTER):
                     served = waiting * np.float32(fill[r, s, chosen])
                     if left < served:
-                        owned[r, buyer] = chosen
+                        mine[visitor[place]] = chosen
                         lives = np.float32(life[r, s, chosen]) * life_factor[min(np.int64(left / served * steps), steps - 1)]
-                        when = month + wait + max(np.int64(1), np.int64(lives))
+                        again = month + wait + max(np.int64(1), np.int64(lives))
                         break
                     left -= served
                     waiting -= served
-                due[r, buyer] = min(when, LATEST)
+                when[visitor[place]] = min(again, LATEST)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

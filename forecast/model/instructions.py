@@ -12,19 +12,22 @@ WIDTH = 64
 """Numbers compared at once; the answer has a bit for each."""
 
 
-def _equal(typing: Any, row: Any, begin: Any, number: Any) -> Any:
-    """Bits that say which of WIDTH numbers from ``row[begin]`` on equal ``number``; int16 in one piece, read without a check."""
+def _comparing(relation: str) -> Any:
+    """Bits that say which of WIDTH numbers from ``row[begin]`` on are equal to or less than ``number``; int16 in one piece, read without a check."""
 
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row, begin, number = arguments
-        lanes, index = ir.VectorType(ir.IntType(16), WIDTH), ir.IntType(32)
-        first = builder.gep(context.make_array(signature.args[0])(context, builder, row).data, [begin])
-        here = builder.load(builder.bitcast(first, lanes.as_pointer()), align=2)
-        one = builder.insert_element(ir.Constant(lanes, ir.Undefined), number, ir.Constant(index, 0))
-        everywhere = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(index, WIDTH), [0] * WIDTH))
-        return builder.bitcast(builder.icmp_signed("==", here, everywhere), ir.IntType(WIDTH))
+    def compare(typing: Any, row: Any, begin: Any, number: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            row, begin, number = arguments
+            lanes, index = ir.VectorType(ir.IntType(16), WIDTH), ir.IntType(32)
+            first = builder.gep(context.make_array(signature.args[0])(context, builder, row).data, [begin])
+            here = builder.load(builder.bitcast(first, lanes.as_pointer()), align=2)
+            one = builder.insert_element(ir.Constant(lanes, ir.Undefined), number, ir.Constant(index, 0))
+            everywhere = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(index, WIDTH), [0] * WIDTH))
+            return builder.bitcast(builder.icmp_signed(relation, here, everywhere), ir.IntType(WIDTH))
 
-    return types.uint64(row, types.int64, types.int16), build
+        return types.uint64(row, types.int64, types.int16), build
+
+    return compare
 
 
 def _lowest(typing: Any, bits: Any) -> Any:
@@ -51,6 +54,7 @@ def _fetch(typing: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), build
 
 
-equal: Any = intrinsic(_equal)
+equal: Any = intrinsic(_comparing("=="))
+less: Any = intrinsic(_comparing("<"))
 fetch: Any = intrinsic(_fetch)
 lowest: Any = intrinsic(_lowest)

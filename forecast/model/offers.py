@@ -1,7 +1,7 @@
 """Offers as buyers of each cell weigh them, their orders, and what becomes of these; compiled kernels.
 
-Arrays come with realizations last, as they lie in memory (``trade.worlds_last``); only ``offer`` is laid out as the choice
-of single buyers reads it, one record after the other for each cell (segment x region) and realization.
+Arrays come with realizations last, as they lie in memory (``trade.worlds_last``); only ``offer`` lies there as the choice of
+single buyers reads it, all records of a cell (segment x region) and realization in one piece.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def weigh(
     range_taste  (region, realization)                      factor on the taste for specific energy
     sensitivity, weight, spread, imitation, variety  (segment, realization)  as in ``Segment``
     on_record    (segment,)                                 1 where unexplained tastes are felt, else 0
-    offer        (cell, realization, chemistry) records     written: base, price, weight, specific_energy, admission
+    offer        (segment, region, chemistry, realization)  records; written: base, price, weight, specific_energy, admission
     """
     segments, regions, chemistries, worlds = dear.shape
     for s in range(segments):
@@ -43,12 +43,12 @@ def weigh(
                     light = weight[s, r] * range_taste[g, r] * energy[k, r]
                     company = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
                     rest = waiting[s, k, r] + on_record[s] * unexplained[g, k, r]
-                    here = offer[s * regions + g, r]
-                    here[k].base = price + lasting[s, g, k, r] + light + company + rest
-                    here[k].price = price * spread[s, r]
-                    here[k].weight = light * spread[s, r]
-                    here[k].specific_energy = served[s, k, r]
-                    here[k].admission = opened[s, k, r] * (1.0 - min(max(barred[s, g, k, r], 0.0), 1.0))
+                    here = offer[s, g, k, r]
+                    here.base = price + lasting[s, g, k, r] + light + company + rest
+                    here.price = price * spread[s, r]
+                    here.weight = light * spread[s, r]
+                    here.specific_energy = served[s, k, r]
+                    here.admission = opened[s, k, r] * (1.0 - min(max(barred[s, g, k, r], 0.0), 1.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from forecast.model import choice
+from forecast.model.buyers import LISTED
 from tests import twins
 
 MEAN_LIFE = 100
@@ -51,8 +52,10 @@ def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
     def play(months: int) -> np.ndarray:
         counts = np.zeros((months, CHEMISTRIES), np.int64)
         for month in range(months):
-            choice.shop(month, c.due, c.owned, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
-            twins.take_home(c, month)
+            if month % LISTED == 0:
+                choice.list_due(month + LISTED, c.due, c.owned, c.start, *c.listed)
+            choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
+            choice.take_home(month, *c.listed[1:3], *c.visits, c.fill, c.life, c.life_factor)
             _, chosen, _, until = c.visits
             counts[month] += np.bincount(chosen[: until[-1]], minlength=CHEMISTRIES)
         return counts

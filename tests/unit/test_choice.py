@@ -191,3 +191,17 @@ def test_the_luck_of_choices_is_uniform_and_that_of_two_months_worlds_cells_or_b
     assert kstest(first[0], "uniform").pvalue > 0.01
     others = (second[0], first[1], np.roll(first[0], 1), first[0, ::-1])
     assert max(abs(np.corrcoef(first[0], other)[0, 1]) for other in others) < 0.03
+
+
+@pytest.mark.parametrize("listed", [2, 12])
+def test_a_list_made_for_many_months_changes_nobody_s_fate(listed):
+    monthly, rarely = (twins.crowd_of(seed=5, buyers=500, opening_life=20) for _ in range(2))
+    for month in range(24):
+        twins.shop(monthly, month)
+        twins.take_home(monthly, month)
+        twins.shop(rarely, month, listed)
+        np.testing.assert_array_equal(rarely.wish, monthly.wish)
+        twins.take_home(rarely, month, listed)
+    assert (monthly.due > 23).all()
+    np.testing.assert_array_equal(rarely.due, monthly.due)
+    np.testing.assert_array_equal(rarely.owned, monthly.owned)

@@ -20,12 +20,11 @@ def test_what_an_offer_is_to_a_cell_is_what_the_plain_twin_says():
     places = (WHOLE,) * 4 + (BY_SEGMENT,) * 3 + ((CHEMISTRIES, WORLDS), BY_REGION, BY_REGION, (REGIONS, WORLDS))
     weighed = random(*places, *((SEGMENTS, WORLDS),) * 5)
     on_record = np.array([1.0, 0.0, 1.0])
-    offer = np.zeros((SEGMENTS * REGIONS, WORLDS, CHEMISTRIES), OFFER)
+    offer = np.zeros((SEGMENTS, REGIONS, WORLDS, CHEMISTRIES), OFFER).swapaxes(2, 3)
     offer["cold"] = 7
     offers.weigh(*weighed, on_record, offer)
     for name, expected in twins.weighed(*weighed, on_record).items():
-        cells = np.moveaxis(expected.reshape(-1, CHEMISTRIES, WORLDS), 2, 1)
-        np.testing.assert_allclose(offer[name], cells, rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(offer[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
     assert (offer["cold"] == 7).all()
 
 
