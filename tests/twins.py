@@ -139,7 +139,7 @@ def weighed(
     price, light = -sensitivity * dear, weight * range_taste[:, None] * energy
     base = price + light + lasting + imitation * peers + variety * makers + waiting[:, None] + on_record[:, None, None, None] * unexplained
     everywhere = np.broadcast_to(served[:, None], dear.shape)
-    admission = opened[:, None] * (1 - np.clip(barred, 0, 1))
+    admission = opened[:, None] * (1 - barred)
     return {"base": base, "price": price * spread, "weight": light * spread, "specific_energy": everywhere, "admission": admission}
 
 

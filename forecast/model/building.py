@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 ROUNDING = 1e-9  # of a share of stages
+LEAST_LINE = 1e-9  # GWh/year; what a conversion leaves below this is rounding, not a line that could sell
 CHEAPER = 1.0  # a conversion must cost less than this share of a new line
 
 
@@ -74,7 +75,8 @@ def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, order)
                     bill = most
                 for old in range(chemistries):
                     if 0 < share[new, old, r] < CHEAPER:
-                        capacity[m, old, r] -= min(capacity[m, old, r] * idle[m, old, r] * size / total, capacity[m, old, r])
+                        left = capacity[m, old, r] * (1.0 - idle[m, old, r] * size / total)
+                        capacity[m, old, r] = left if left > LEAST_LINE else 0.0
                 cash[m, r] -= bill
                 order[m, new, r] = size
                 wanted[m, new, r] -= size

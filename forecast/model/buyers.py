@@ -61,6 +61,7 @@ class Shoppers:
         self.peers = side_by_side(self.segments.opening_shares[:, :, None, :], self.shape)
         self.wishes = self.peers.copy(order="K")
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
+        self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / by_cell(self.segments.acceptance_time))
         worlds, segments, regions, chemistries = self.shape
         self.offer = np.zeros((segments * regions, worlds, chemistries), OFFER)
         self.by_place = np.moveaxis(self.offer.reshape(segments, regions, worlds, chemistries), 2, 0)
@@ -132,12 +133,13 @@ class Shoppers:
         self.place_orders(market, wish)
 
     def admit(self, market, now: int) -> None:
-        """A chemistry is designed in from its first serial samples; then product lines open to it one by one."""
+        """A chemistry is designed in from its first serial samples; then product lines open to it one by one, as after a bar is lifted."""
         samples = (market.programme_stage >= SAMPLES).any(axis=1)
         np.copyto(self.first_sample, now, where=samples & (self.first_sample == np.inf))
         since = now - self.first_sample[:, None, :] - self.segments.design_in[:, :, None]
         shut = np.exp(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
         self.opened = (1.0 - shut) * market.offered[:, None, :]
+        self.barred = np.maximum(np.clip(market.barred, 0.0, 1.0), self.barred * self.still_closed)
 
     def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
         """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry).
@@ -202,7 +204,7 @@ class Shoppers:
         energy = np.log(energy)
         self.served = self.serving(now, energy)
         felt = self.own.patience[:, None, None] * np.log(self.waiting)
-        changing = np.log(self.cost), self.lasting, self.peers, market.barred, self.opened, self.served, felt, energy
+        changing = np.log(self.cost), self.lasting, self.peers, self.barred, self.opened, self.served, felt, energy
         places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
         own = self.segments
         tastes = own.price_sensitivity, own.weight, own.taste_spread, own.imitation, own.variety

@@ -26,41 +26,50 @@ def _marginal(world, cash_cost, order, running, total):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def work(
-    now, own, price, unexplained, cheap, cash_cost, order, opening, coming, luck, cut,
-    capacity, underway, status, waited, running, output, ahead, marginal,
+    now, own, price, unsold, unexplained, cheap, cash_cost, order, opening, luck, cut,
+    capacity, underway, lost, status, waited, running, output, ahead, marginal,
 ):  # fmt: skip
-    """A month of all mines: new capacity opens; owners idle below cash cost and restart above it; output ramps.
+    """A month of all mines: unless too much is unsold building goes on and new capacity opens; owners idle below cash cost.
 
     now          index of the month
     own          (realization,) records         behaviour of mine owners
     price        (realization,)                 of lithium carbonate, USD/t
+    unsold       (realization,)                 use that lithium between mines and makers covers, months
     unexplained  (realization,)                 logarithm of output that the deposits do not explain
     cheap        (realization,)                 cost over that of the start
     cash_cost    (mine, realization)            at the start, USD/t
     order        (mine, realization) int        mines from the cheapest to the dearest
-    opening      (month, mine, realization)     capacity that opens, t/year
-    coming       (month, realization)           the same of all mines
+    opening      (month, mine, realization)     capacity that opens, if no month is lost from now on and none was before, t/year
     luck         (month, mine, realization)     standard normal
     cut          (mine, realization)            share of output lost
-    capacity, underway, running (mine, realization) t/year, status int8, waited months: changed
+    lost         (mine, realization) int        months in which building was suspended
+    capacity, underway, running (mine, realization) t/year, lost, status int8, waited months: changed
     output       (mine, realization)            written, t/month
     ahead        (realization,)                 written: output that will be added within a year, t/year
     marginal     (realization,)                 written: cash cost below which most of the running capacity lies, USD/t
     """
     mines, worlds = capacity.shape
     ramping, total, factor = np.zeros(worlds), np.zeros(worlds), np.exp(unexplained)
-    worth, faster, slower, throttled = price / cheap, np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    worth, taken = price / cheap, np.empty(worlds)
+    faster, slower, throttled = np.empty(worlds), np.empty(worlds), np.empty(worlds)
     for r in range(worlds):
         faster[r], slower[r] = 1.0 / own[r].ramp_time, 1.0 / own[r].slowdown_time
+        taken[r] = min(own[r].unsold_limit / max(unsold[r], 1e-9), 1.0)
         throttled[r] = 1.0 / (own[r].full_above - own[r].idle_below)
     for m in range(mines):
         for r in range(worlds):
-            opened = opening[now, m, r]
-            if opened > 0:
-                capacity[m, r] += opened
-                underway[m, r] -= opened
-                if status[m, r] == CONSTRUCTION:
-                    status[m, r] = PRODUCING
+            if underway[m, r] > 0:
+                if taken[r] < 1.0:
+                    lost[m, r] += 1
+                else:
+                    worked = now - lost[m, r]
+                    opened = opening[worked, m, r]
+                    for month in range(worked + 1, min(worked + 1 + MONTHS_PER_YEAR, len(opening))):
+                        ramping[r] += opening[month, m, r]
+                    if opened > 0:
+                        capacity[m, r] += opened
+                        underway[m, r] -= opened
+                        status[m, r] = max(status[m, r], PRODUCING)
             if status[m, r] < PRODUCING:
                 output[m, r] = 0.0
                 continue
@@ -70,7 +79,7 @@ def work(
             waited[m, r] = waited[m, r] + 1 if status[m, r] == IDLE and over_cost > own[r].restart_above else 0
             if waited[m, r] >= own[r].restart_time:
                 status[m, r] = PRODUCING
-            throttle = min(max((over_cost - own[r].idle_below) * throttled[r], 0.0), 1.0)
+            throttle = taken[r] * min(max((over_cost - own[r].idle_below) * throttled[r], 0.0), 1.0)
             target = capacity[m, r] * throttle if status[m, r] == PRODUCING else 0.0
             gap = target - running[m, r]
             running[m, r] += gap * (faster[r] if gap > 0 else slower[r])
@@ -79,39 +88,36 @@ def work(
             works = max(1.0 + own[r].outage * luck[now, m, r], 0.0) * min(max(1.0 - cut[m, r], 0.0), 1.0)
             output[m, r] = running[m, r] * works * factor[r] / MONTHS_PER_YEAR
     for r in range(worlds):
-        for month in range(now + 1, min(now + 1 + MONTHS_PER_YEAR, len(coming))):
-            ramping[r] += coming[month, r]
         ahead[r] = ramping[r] * factor[r]
         marginal[r] = cheap[r] * _marginal(r, cash_cost, order, running, total[r])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def build(now, size, lead, opening, coming, underway):
+def build(now, size, lead, opening, lost, underway):
     """Enter capacity in the calendar of openings; what lies beyond its end opens in its last month, which never comes.
 
     size  (mine, realization)  t/year
     lead  (mine, realization)  months
-    other arguments as in ``work``; opening, coming and underway are changed
+    other arguments as in ``work``; opening and underway are changed
     """
     mines, worlds = size.shape
     for m in range(mines):
         for r in range(worlds):
             if size[m, r] > 0:
-                _enter(now, m, r, size[m, r], lead[m, r], opening, coming, underway)
+                _enter(now, m, r, size[m, r], lead[m, r], opening, lost, underway)
 
 
 @njit(inline="always")
-def _enter(now, mine, world, size, lead, opening, coming, underway):
-    when = min(now + int(max(np.rint(lead), 1.0)), len(coming) - 1)
+def _enter(now, mine, world, size, lead, opening, lost, underway):
+    when = min(now - lost[mine, world] + int(max(np.rint(lead), 1.0)), len(opening) - 1)
     opening[when, mine, world] += size
-    coming[when, world] += size
     underway[mine, world] += size
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def commit(
     now, years, known, own, believed, spot, luck, cheap, cash_cost, incentive, capital_cost, potential, lead,
-    capacity, running, underway, status, opening, coming,
+    capacity, running, underway, lost, status, opening,
 ):  # fmt: skip
     """Resources become projects; owners expand where it pays and open new mines, as far as money and contractors go.
 
@@ -124,7 +130,7 @@ def commit(
     capital_cost  (mine, realization)          at the start, USD per t/year
     potential     (mine, realization)          t/year
     lead          (mine, realization)          of a new mine, months
-    other arguments as in ``work``; underway, status, opening and coming are changed
+    other arguments as in ``work``; underway, status and opening are changed
     """
     mines, worlds = capacity.shape
     wanted = np.zeros((mines, worlds))
@@ -155,4 +161,4 @@ def commit(
             if size > 0:
                 expands = status[m, r] == PRODUCING
                 status[m, r] = PRODUCING if expands else CONSTRUCTION
-                _enter(now, m, r, size, lead[m, r] * (own[r].expansion_time if expands else 1.0), opening, coming, underway)
+                _enter(now, m, r, size, lead[m, r] * (own[r].expansion_time if expands else 1.0), opening, lost, underway)

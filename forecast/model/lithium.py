@@ -18,7 +18,7 @@ class Lithium(Block):
     long_run_price: Quantity = parameter("USD/t", "Price that pays for the supply the market needs in the long run", "Thunder Said Energy 2023: incentive price 12,500 USD/t LCE for 10 % return", 12500, Lognormal(12500, 0.15), above=0)
     opening_cover: Quantity = parameter("month", "Stock upstream at the start, in months of consumption", "assumption: half a year above the normal cover, as prices had been flat and low for years", 11, Lognormal(11, 0.35), above=0)
     normal_cover: Quantity = parameter("month", "Stock upstream at which price equals the long-run price", "assumption: most of a year of stock at mines, ports and converters; USGS output less consumption of 2015-20 leaves more", 9, Lognormal(9, 0.3), above=0)
-    cover_elasticity: Quantity = parameter("1", "Response of price to cover (logarithms)", "USGS output and consumption: ln(68/8.4) / ln(14/4) = 1.7 between 2020 and 2022, stocks downstream included", 1.2, Lognormal(1.2, 0.25), above=0)
+    cover_elasticity: Quantity = parameter("1", "Response of price to cover (logarithms)", "USGS output and consumption: ln(68/8.4) / ln(14/4) = 1.7 between 2020 and 2022, stocks downstream included; two points only", 1.7, Lognormal(1.7, 0.35), above=0)
     adjustment_time: Quantity = parameter("month", "Time over which price follows its fundamentals", "assumption: contracts of a quarter or two turn into spot", 4, Lognormal(4, 0.3), at_least=1)
     stocking: Quantity = parameter("1", "Response of wanted downstream stock to the expected yearly price change (logarithms)", "assumption: cathode makers held 1-4 months of carbonate in 2021-23", 0.9, Lognormal(0.9, 0.35), at_least=0)
     trend_memory: Quantity = parameter("month", "Time over which makers see a price trend", "assumption: between a quarter and half a year", 4.5, Lognormal(4.5, 0.25), at_least=1)
@@ -95,6 +95,7 @@ class LithiumMarket:
         """Use, reorder, ship, and let the price follow the stocks."""
         market.lithium_price[...] = np.exp(self.state["price"])
         market.lithium_at_hand[...] = self.state["downstream"]
+        market.lithium_unsold[...] = self.state["upstream"] / self.state["need"]
         market.lithium_content[...] = self.content
         while True:
             yield on(env, TRADE)
@@ -147,5 +148,7 @@ class LithiumMarket:
         market.lithium_contract_price[...] = state["contract"]
         market.lithium_lost[...] = state["ore_lost"] * own.conversion_yield
         market.lithium_orders[...] = state["orders"]
-        market.lithium_inventory[...] = state["upstream"] + state["downstream"] + state["ore"] * own.conversion_yield
+        unsold = state["upstream"] + state["ore"] * own.conversion_yield
+        market.lithium_unsold[...] = unsold / state["need"]
+        market.lithium_inventory[...] = unsold + state["downstream"]
         market.lithium_at_hand[...] = state["downstream"]

@@ -114,6 +114,7 @@ BETWEEN_AGENTS: dict[str, Column] = {
     "wanted": column("GW h month-1", "Orders that makers see, those discouraged by waiting included", *LINES, every=""),
     "discouraged": column("1", "Factor by which waiting reduced orders", "chemistry", every=""),
     "revenue": column("1e6 USD year-1", "Revenue of the last year", "manufacturer", every=""),
+    "lithium_unsold": column("month", "Use that the lithium between mines and makers covers, ore included", every=""),
     "mine_coming": column("t year-1", "Output that mines will add within a year: lines that ramp and capacity that opens", every=""),
     "marginal_cost": column("USD t-1", "Cash cost below which nine tenths of running mine capacity lie", every=""),
     "subsidy": column("USD kWh-1", "Paid to buyers", *CELL, every=""),

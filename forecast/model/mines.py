@@ -1,4 +1,4 @@
-"""Lithium mines: each row decides, on its own view of the price, to run, idle, expand or open."""
+"""Lithium mines: each row decides, on its own view of the price, to run, idle, expand, open or put off."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Mining(Block):
     expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting and infrastructure", 0.5, Lognormal(0.5, 0.2), above=0)
     pace: Quantity = parameter("1", "Time that projects take over the lead time of the mine block", "Arcadia and Bikita (2022-23) took 12-15 months, a third to a half of the usual: assumption", 0.6, Lognormal(0.6, 0.2), above=0)
     ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate, faster in a boom: assumption", 7, Lognormal(7, 0.25), at_least=1)
+    unsold_limit: Quantity = parameter("month", "Lithium between mines and makers, in months of use, above which owners put out less in proportion and suspend what they build", "in 2019-20 Pilbara Minerals and Galaxy put out what customers took and Greenbushes about half; Albemarle (125 kt, July 2019), Talison (third plant), Tianqi (Kwinana) and SQM put off what they were building and took it up again in 2021: assumption on the level, half as much again as the normal cover", 14, Lognormal(14, 0.3), at_least=1)
     slowdown_time: Quantity = parameter("month", "Time to bring output down", "assumption: a campaign", 2.0, at_least=1)
     full_above: Quantity = parameter("1", "Price over cash cost above which a mine runs at capacity; below it output is throttled down to nothing at `idle_below`", "Pilbara Minerals, Galaxy and Talison throttled output in 2019-20 while prices stood above cash cost: assumption on the range", 1.35, Normal(1.35, 0.1), above=1)
     idle_below: Quantity = parameter("1", "Price over cash cost below which a mine idles", "assumption: shutdown costs make owners wait; Wodgina and Bald Hill idled in 2019", 0.85, Normal(0.85, 0.07), above=0)
@@ -78,8 +79,8 @@ class Mines:
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
-        self.opening, self.coming = np.zeros((beyond + 1, *self.capacity.T.shape)), np.zeros((beyond + 1, parameters.size))
-        self.underway = blank(self.capacity.shape)
+        self.opening = np.zeros((beyond + 1, *self.capacity.T.shape))
+        self.underway, self.lost = blank(self.capacity.shape), blank(self.capacity.shape, 0, np.int16)
         self._continue_building(own)
         self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)
         self.resolve = each(uniform, seed, [f"commit {name}" for name in own.names], realizations, parameters.months // QUARTER + 1)
@@ -110,16 +111,17 @@ class Mines:
             now,
             self.behaviour,
             market.lithium_price,
+            market.lithium_unsold,
             market.unexplained_mine_output,
             self.cheap,
             self.cash_cost.T,
             self.order,
             self.opening,
-            self.coming,
             np.moveaxis(self.outage, 0, -1),
             market.mine_cut.T,
             self.capacity.T,
             self.underway.T,
+            self.lost.T,
             self.status.T,
             self.waited.T,
             self.running.T,
@@ -154,11 +156,11 @@ class Mines:
             self.capacity.T,
             self.running.T,
             self.underway.T,
+            self.lost.T,
             self.status.T,
             self.opening,
-            self.coming,
         )
 
     def _build(self, now: int, size: np.ndarray, months: np.ndarray) -> None:
         """Enter capacity in the calendar of openings; what lies beyond the horizon never opens."""
-        self.kernels.build(now, size.T, months.T, self.opening, self.coming, self.underway.T)
+        self.kernels.build(now, size.T, months.T, self.opening, self.lost.T, self.underway.T)

@@ -22,7 +22,7 @@ def weigh(
     dear         (segment, region, chemistry, realization)  logarithm of the cost of ownership
     lasting      (segment, region, chemistry, realization)  utility that no price changes: cold, charging, safety
     peers        (segment, region, chemistry, realization)  share of recent sales
-    barred       (segment, region, chemistry, realization)  share of buyers who may not buy
+    barred       (segment, region, chemistry, realization)  share of buyers whose products are closed to it
     opened       (segment, chemistry, realization)          share of products open to the chemistry; 0 no offer
     served       (segment, chemistry, realization)          most demanding buyer whom the specific energy serves, standard normal
     waiting      (segment, chemistry, realization)          utility of the share of orders that was delivered of late
@@ -48,7 +48,7 @@ def weigh(
                     here.price = price * spread[s, r]
                     here.weight = light * spread[s, r]
                     here.specific_energy = served[s, k, r]
-                    here.admission = opened[s, k, r] * (1.0 - min(max(barred[s, g, k, r], 0.0), 1.0))
+                    here.admission = opened[s, k, r] * (1.0 - barred[s, g, k, r])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -92,3 +92,13 @@ def test_programmes_advance_as_numpy_says(seed):
     (found,) = last(stage)
     building.advance(found, *last(luck, builds_on, alive), welcome, *last(pace, effort, ahead, push), start)
     np.testing.assert_array_equal(first(found), np.where(starts, 0, stage + passes))
+
+
+def test_a_line_that_is_converted_whole_leaves_no_crumb_that_could_sell():
+    one = (1, 2, 1)
+    wanted, capacity, idle = np.zeros(one), np.zeros(one), np.zeros(one)
+    wanted[0, 1], capacity[0, 0], idle[0, 0] = 5, 0.7, 1 - 1e-14
+    share = np.zeros((2, 2, 1))
+    share[1, 0] = 0.1
+    building.convert(wanted, share, np.ones(one), np.full((1, 1), 1e6), np.zeros((1, 1)), np.ones(1), idle, capacity, np.zeros(one))
+    assert capacity[0, 0, 0] == 0

@@ -94,6 +94,19 @@ def test_a_new_chemistry_is_designed_in_from_its_first_samples_and_spreads_over_
     np.testing.assert_allclose(opened[10 + 6 + 12, SODIUM], 1 - 1 / np.e, rtol=1e-6)
 
 
+def test_products_open_one_by_one_to_a_chemistry_that_is_no_longer_barred():
+    shoppers, market = stand(segments={"cars": {"acceptance_time": 12}})
+    open_to = []
+    for month in range(18):
+        market.barred[..., LFP] = 0.8 if month < 6 else 0.1
+        shoppers.admit(market, month)
+        shoppers.weigh(market, month)
+        open_to.append(shoppers.by_place["admission"][0, CARS, 0, LFP])
+    np.testing.assert_allclose(open_to[:6], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(open_to[5 + 12], 1 - 0.8 / np.e, rtol=1e-6)
+    assert (np.diff(open_to[5:]) > 0).all()
+
+
 def test_what_nobody_offers_or_the_law_forbids_is_not_admitted():
     shoppers, market = stand()
     market.offered[:, NMC] = 0

@@ -213,3 +213,21 @@ def test_the_end_of_the_horizon_hides_nothing_that_is_on_its_way_and_brings_noth
     mines._build(35, np.full((3, 3), 1000.0), np.full((3, 3), months))
     operate(mines, market, 20_000, 1, now=35)
     np.testing.assert_allclose(market.mine_coming, seen, atol=1e-6)
+
+
+@pytest.mark.parametrize(("unsold", "share"), [(5, 1), (10, 1), (20, 0.5), (40, 0.25)])
+def test_who_cannot_sell_puts_out_no_more_than_is_taken(unsold, share):
+    mines, market = stand(mining={"unsold_limit": 10})
+    market.lithium_unsold[...] = unsold
+    operate(mines, market, 20_000, 60)
+    np.testing.assert_allclose(market.mine_output[:, QUARRY], 15_000 * share, rtol=1e-3)
+
+
+def test_while_too_much_is_unsold_nobody_builds_on_and_what_was_begun_opens_as_much_later():
+    mines, market = stand(mining={"unsold_limit": 10})
+    mines._build(0, np.full(mines.capacity.shape, 6000.0), np.full(mines.capacity.shape, 12.0))
+    before = mines.capacity.copy()
+    for now in range(20):
+        market.lithium_unsold[...] = 11 if 4 <= now < 9 else 9
+        operate(mines, market, 20_000, 1, now)
+        np.testing.assert_allclose(mines.capacity - before, 6000 * (now >= 12 + 5))
