@@ -9,6 +9,8 @@ import atexit
 import gc
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -65,4 +67,18 @@ def kernels() -> None:
     def ensure_blas() -> None:
         raise ImportError("no kernel multiplies matrices")  # so scipy.linalg, 0.1 s, is not loaded to do so
 
-    Cache.load_overload, linalg.ensure_blas = load_overload, ensure_blas
+    Cache.load_overload = load_overload  # type: ignore[method-assign]
+    linalg.ensure_blas = ensure_blas
+
+
+@contextmanager
+def worlds() -> Iterator[None]:
+    """While worlds are simulated: they end as rings of objects, whose memory is given back at once."""
+    if not _ours["process"]:
+        yield
+        return
+    if not gc.get_freeze_count():
+        gc.freeze()  # what was loaded before stays, and need not be looked through each time
+    kernels()
+    yield
+    gc.collect()

@@ -6,7 +6,6 @@ What is interrupted, killed or failing loses nothing that was finished: an unfin
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import shlex
 import signal
@@ -45,9 +44,9 @@ def simulate_block(
     from forecast.ensemble.design import draw
     from forecast.model.world import simulate
 
-    loading.kernels()
     given = posterior.deal(world, seed, realizations) if posterior else None
-    return simulate(draw(world, seed, realizations, given), seed, realizations, monthly=monthly)
+    with loading.worlds():
+        return simulate(draw(world, seed, realizations, given), seed, realizations, monthly=monthly)
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,6 @@ class Work:
         numbers = self.plan.numbers[self.plan.places(block)]
         arrays, failed = self._arrays(numbers)
         store.write_block(self.partial, self.plan, block, arrays, failed)
-        if len(self.plan.blocks) > 1:
-            gc.collect()  # worlds end as rings of objects: their memory is free before the next ones begin
         return len(numbers)
 
     def _arrays(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:

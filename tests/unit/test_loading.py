@@ -44,3 +44,20 @@ def test_compiled_code_comes_from_its_cache_without_the_compiler_and_is_the_same
     mixing.deal(np.arange(2, dtype=np.uint64)[None], 3, dealt)
     assert said_by(DEAL, NUMBA_CACHE_DIR=str(tmp_path)) == [dealt.ravel().tolist(), True, False]
     assert said_by(DEAL, NUMBA_CACHE_DIR=str(tmp_path)) == [dealt.ravel().tolist(), False, False]
+
+
+WORLDS = """
+class Ring:
+    def __init__(self): self.itself = self
+    def __del__(self): gone.append(1)
+gone = []
+for _ in range(3):
+    with loading.worlds():
+        Ring()
+    gone.append(0)
+print(json.dumps(gone))
+"""
+
+
+def test_memory_of_worlds_is_given_back_before_the_next_ones_begin():
+    assert said_by(WORLDS) == [1, 0] * 3
