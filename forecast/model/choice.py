@@ -27,9 +27,10 @@ LANES = 16  # visitors who choose side by side
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
+Four = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def room(worlds, cells, buyers):
+def room(worlds: int, cells: int, buyers: int) -> tuple[Four, Four]:
     """An empty list of those who fall due soon, as ``list_due`` fills it, and room for visits, as ``shop`` notes them.
 
     returns  (buyer, when, mine, places), (visitor, pick, luck, until)
