@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import xarray as xr
 
-from forecast import loading
 from forecast.report.views import world_shares
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -47,7 +46,6 @@ def least_squares(
     when   (n, years)  calendar years, or years since the launch
     share  (n, years)
     """
-    loading.kernels()
     from forecast.assess.fitting import least_squares as settle
 
     best, fitted = start.copy(), np.empty(share.shape)

@@ -72,9 +72,7 @@ class Processes:
         try:
             with _quiet_start():
                 futures = {pool.submit(_work, block): block for block in blocks}
-            import xarray  # noqa: F401  the summary will need this and compiled code: half a second's work, done while workers compute
-
-            loading.kernels()
+            import xarray  # noqa: F401  the summary will need it: half a second's work, done here while the workers compute
 
             for future in as_completed(futures):
                 yield futures[future], future.result()
