@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast import loading, streams
+from forecast import streams
 from forecast.assess.evidence import SPREADS, Evidence, evidence
 from forecast.assess.memory import Memory
 from forecast.ensemble.design import Belief, beliefs, draw
@@ -75,8 +75,7 @@ class Replay:
         """Drawn numbers and results of one block."""
         place = np.arange(block * BLOCK, min((block + 1) * BLOCK, self.members))
         drawn = draw(self.world, self.seed, self.first + place, {name: values[place] for name, values in self.given.items()})
-        with loading.worlds():
-            return drawn, simulate(drawn, self.seed, self.first + place)
+        return drawn, simulate(drawn, self.seed, self.first + place)
 
     def __call__(self, block: int) -> tuple[int, Evidence]:
         drawn, results = self.play(block)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast import loading, streams
+from forecast import streams
 from forecast.assess.calibrate import CALIBRATED, STEPS, Progress, chosen, learn, numbers, prepare
 from forecast.assess.memory import Memory
 from forecast.declare import Path
@@ -43,8 +43,7 @@ def made_up(world: World, seed: int, trial: int) -> tuple[World, dict[str, float
     scores = np.stack([streams.normal(seed, f"score of {name}", place) for name in learned], axis=-1)
     free = world.model_copy(update={"record": {}, "observed_until": world.first_year + GIVEN - 1})
     drawn = draw(free, seed, place, numbers(learned, scores))
-    with loading.worlds():
-        results = simulate(drawn, seed, place)
+    results = simulate(drawn, seed, place)
     years = np.arange(world.first_year, world.observed_until + 1)
     record = {name: _observed(series, name, drawn, results, years, seed, place) for name, series in world.record.items()}
     segments = {name: _sold(segment, name, drawn, results, years) for name, segment in world.segments.items()}

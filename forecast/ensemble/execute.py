@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast import loading
 from forecast.ensemble import manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
@@ -45,8 +44,7 @@ def simulate_block(
     from forecast.model.world import simulate
 
     given = posterior.deal(world, seed, realizations) if posterior else None
-    with loading.worlds():
-        return simulate(draw(world, seed, realizations, given), seed, realizations, monthly=monthly)
+    return simulate(draw(world, seed, realizations, given), seed, realizations, monthly=monthly)
 
 
 @dataclass(frozen=True)
