@@ -167,20 +167,25 @@ def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, 
     own, passed, bits = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
     utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
     wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
-    largest = np.diff(places).max()
+    largest = 0
+    for place in range(len(places) - 1):  # loops, here and below: what numpy offers takes seconds to compile
+        largest = max(largest, places[place + 1] - places[place])
     today = np.empty(largest + LANES + 1, np.int64)
     for c in range(cells):
         for r in range(worlds):
             begin, end = places[c * worlds + r], places[c * worlds + r + 1]
             first, visitors = until[c * worlds + r], _those_due(month, when, buyer, profile, begin, end, today)
             until[c * worlds + r + 1] = first + visitors
-            visitor[first : first + visitors] = today[:visitors]
+            for i in range(visitors):
+                visitor[first + i], pick[first + i] = today[i], NOTHING
             offered = _offers(offer[c, r], offers)
             if visitors == 0 or offered == 0:
-                pick[first : first + visitors] = NOTHING
                 continue
-            today[visitors : visitors + LANES] = today[visitors - 1]
-            wishes[:offered] = 0.0
+            for i in range(LANES):
+                today[visitors + i] = today[visitors - 1]
+            for o in range(offered):
+                for i in range(LANES):
+                    wishes[o, i] = 0.0
             for begin in range(0, visitors, LANES):
                 here = min(LANES, visitors - begin)
                 for i in range(LANES):
