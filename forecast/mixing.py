@@ -12,7 +12,8 @@ S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 
 
 @njit(inline="always")
-def _scramble(bits):
+def scramble(bits):
+    """A 64-bit integer scrambled, as ``streams.mix`` does it."""
     bits = (bits ^ (bits >> S30)) * M1
     bits = (bits ^ (bits >> S27)) * M2
     return bits ^ (bits >> S31)
@@ -31,5 +32,5 @@ def deal(keys, skipped, dealt):
         step = np.uint64(skipped + occasion + 1) * GOLDEN
         for name in range(names):
             for world in range(worlds):
-                bits = _scramble(_scramble(keys[name, world] + step))
+                bits = scramble(scramble(keys[name, world] + step))
                 dealt[occasion, name, world] = (np.float64(np.int64(bits >> S11)) + 0.5) * 2.0**-53

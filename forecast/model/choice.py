@@ -1,9 +1,11 @@
 """How buyers choose: compiled kernels on arrays; they change nothing but the rows they are handed.
 
 Buyers of one cell (segment x region) stand together, and ``due[realization, buyer]`` is the month in which each one's
-battery falls due. Whoever falls due soon is copied to a list now and then, in the same order: to look through the small numbers
-of the list every month is far quicker than to look at everybody or to follow a chain of buyers through memory. What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``offer``. The kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32
-throughout: choices need no more.
+battery falls due. Whoever falls due soon is copied to a list now and then, in the same order: to look through the small
+numbers of the list every month is far quicker than to look at everybody or to follow a chain of buyers through memory.
+What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``offer``. The
+kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32 throughout: choices need
+no more.
 """
 
 from __future__ import annotations
@@ -11,14 +13,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from forecast.mixing import GOLDEN, scramble
 from forecast.model.calendar import QUARTER
 from forecast.model.instructions import WIDTH, equal, fetch, less, lowest
 
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-M1 = np.uint64(0xBF58476D1CE4E5B9)
-M2 = np.uint64(0x94D049BB133111EB)
 BUYER = np.uint64(0xD1B54A32D192ED03)
-S16, S27, S30, S31, S40 = np.uint64(16), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
+S16, S40 = np.uint64(16), np.uint64(40)
 LOW24 = np.uint64(2**24 - 1)
 UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
@@ -38,13 +38,6 @@ def room(worlds: int, cells: int, buyers: int) -> tuple[Four, Four]:
     most, ends = worlds * buyers, cells * worlds + 1
     listed = np.empty(most, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most, np.int8), np.zeros(ends, np.int64)
     return listed, (np.empty(most, np.int64), np.empty(most, np.int8), np.empty(most, np.float32), np.zeros(ends, np.int64))
-
-
-@njit(inline="always")
-def _scramble(bits):
-    bits = (bits ^ (bits >> S30)) * M1
-    bits = (bits ^ (bits >> S27)) * M2
-    return bits ^ (bits >> S31)
 
 
 @njit(inline="always")
@@ -199,7 +192,7 @@ def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, 
                     bits[i] = who - start[c]
                     best[i] = NEVER
                 for i in range(LANES):
-                    bits[i] = _scramble(_scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))
+                    bits[i] = scramble(scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))
                 for o in range(offered):
                     k = offers[o]
                     this, mean, loyalty, admitted = np.float32(k), offer[c, r, k].base, offer[c, r, k].habit, offer[c, r, k].admission

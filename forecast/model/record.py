@@ -60,7 +60,7 @@ class Unexplained(Block):
     mine_output_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of mine output", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     mine_output_memory: Quantity = parameter("year", "Time over which it fades", "assumption: mines that the deposits leave out stay left out", 5.0, above=0)
     lithium_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of what lithium stocks are worth", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
-    lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "Schwartz 1997 (doi:10.1111/j.1540-6261.1997.tb02721.x), two-factor models: what stocks of copper and oil are worth beyond the trend reverts at 1.2 to 1.9 a year", 0.7, above=0)
+    lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "Schwartz 1997 (doi:10.1111/j.1540-6261.1997.tb02721.x), two-factor models: what stocks of copper and oil are worth beyond the trend reverts at 1.2 to 1.9 a year; figures from memory", 0.7, above=0)
     taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
     taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
