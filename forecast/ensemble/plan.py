@@ -17,8 +17,8 @@ from forecast.errors import ForecastError
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
 
-LARGEST_BLOCK = 40
-MOST_BUYERS = 8_000_000  # in a block: 8 bytes each in memory
+LARGEST_BLOCK = 100
+MOST_BUYERS = 10_000_000  # in a block: about 20 bytes each in memory
 FEWEST_BLOCKS = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
 ENGINE = ("declare.py", "streams.py", "model", "ensemble/design.py", "ensemble/posterior.py")

@@ -89,10 +89,12 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
         Plants(parameters),
         Programmes(parameters, seed, realizations),
     )
-    for agent in agents:
-        env.process(agent.run(env, market))
-    env.process(keep_record(env, market))
+    days = [agent.run(env, market) for agent in agents] + [keep_record(env, market)]
+    for day in days:
+        env.process(day)
     env.run(until=parameters.months * calendar.DAYS_PER_MONTH)
+    for day in days:  # who waits for a day that never comes keeps this world in memory
+        day.close()
     return market.results()
 
 
