@@ -1,7 +1,8 @@
 """The trade in cells: what lines cost and makers ask, how orders divide, what is delivered, and how it went; compiled kernels.
 
-Arrays come with realizations last, as they lie in memory (``worlds_last``): neighbours in the innermost loops touch.
-Few makers have lines for any one chemistry: what concerns lines passes over those that do not exist.
+Arrays come with realizations last, as they lie in memory (``worlds_last``): neighbours in the innermost loops touch. Few
+makers have lines for any one chemistry: what concerns lines passes over those that exist in no world; a line that only
+this world lacks has neither capacity nor orders, and so adds nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import numpy as np
 from numba import njit
 
 from forecast.model.calendar import MONTHS_PER_YEAR
-from forecast.model.rationing import served
+from forecast.model.rationing import share_out
 
 LEAST_PAID = 0.1  # share of the posted price that no credit takes off
 LEAST_NEED = 1e-12  # t of lithium
 A_LITTLE = 1e-9  # GWh/year: the weight of a maker without lines in mean costs
+RIPE = 45.0  # what is missing of a yield after so many times its ripening is lost in rounding
 LAST = [(*range(1, axes), 0)[:axes] for axes in range(6)]  # how axes are turned, by their number
 
 
@@ -46,12 +48,15 @@ def reckon(made, capacity, alive, local, paid, processing, investment, charge, m
     makers, chemistries, worlds = made.shape
     total = np.empty(worlds)
     for k in range(chemistries):
-        total[:] = 0.0
-        shares[:, k] = 0.0
+        for r in range(worlds):
+            total[r] = shares[0, k, r] = shares[1, k, r] = shares[2, k, r] = 0.0
         for m in range(makers):
             for r in range(worlds):
-                left = np.exp(-made[m, k, r] / ripening[k, r]) if made[m, k, r] > 0 else 1.0
-                good[m, k, r] = mature[k, r] - gap[k, r] * left
+                good[m, k, r] = mature[k, r] - gap[k, r]
+            for r in range(worlds):
+                if made[m, k, r] > 0:
+                    left = np.exp(-made[m, k, r] / ripening[k, r]) if made[m, k, r] < RIPE * ripening[k, r] else 0.0
+                    good[m, k, r] = mature[k, r] - gap[k, r] * left
             for r in range(worlds):
                 cash[m, k, r] = (paid[k, r] + processing[k, r] * local[m, r]) / good[m, k, r]
                 line_cost[m, k, r] = investment[k, r] * local[m, r]
@@ -92,7 +97,21 @@ def post(cash, full, good, pressure, local, usual, slope, lowest, given, given_c
                 margin[m, k, r] = price[m, k, r] / full[m, k, r] - 1.0
 
 
-@njit(error_model="numpy")
+@njit(inline="always")
+def makers_of(k, lines, more, found):
+    """Note the makers of a chemistry in any world: of two numbers (maker, chemistry, realization) one is above 0; returns how many."""
+    makers, _, worlds = lines.shape
+    count = 0
+    for m in range(makers):
+        for r in range(worlds):
+            if lines[m, k, r] > 0 or more[m, k, r] > 0:
+                found[count] = m
+                count += 1
+                break
+    return count
+
+
+@njit(inline="always")
 def among_living(number, alive, k, r):
     """Mean over makers in business of a number (maker, chemistry, realization), for one chemistry and realization."""
     total = count = 0.0
@@ -120,45 +139,58 @@ def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit
     offered      (chemistry, realization)                 written: 1 where anybody sells, 0 where not
     """
     regions, makers, chemistries, worlds = share.shape
-    sellers, pull = np.empty(makers, np.int64), np.empty(makers)
+    sellers, pull, lowest, unsold = np.empty(makers, np.int64), np.empty((makers, worlds)), np.empty(worlds), np.empty(worlds)
+    total, value, squares, landed = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    for g in range(regions):
+        for m in range(makers):
+            for k in range(chemistries):
+                for r in range(worlds):
+                    share[g, m, k, r] = 0.0
     for k in range(chemistries):
+        count = makers_of(k, capacity, capacity, sellers)
         for r in range(worlds):
-            count, lowest = 0, np.inf
-            for m in range(makers):
-                if capacity[m, k, r] * alive[m, r] > 0:
-                    sellers[count] = m
-                    count += 1
-                    lowest = min(lowest, price[m, k, r])
-                else:
-                    for g in range(regions):
-                        share[g, m, k, r] = 0.0
-            offered[k, r] = 1.0 if count else 0.0
-            if count == 0:
-                mean[:, k, r] = among_living(cost, alive, k, r)
-                crowd[:, k, r] = 1.0
-                continue
+            lowest[r] = np.inf
+            offered[k, r] = 0.0
+        for i in range(count):
+            m = sellers[i]
+            for r in range(worlds):
+                pull[i, r] = capacity[m, k, r] if alive[m, r] > 0 else 0.0
+                lowest[r] = min(lowest[r], price[m, k, r] if pull[i, r] > 0 else np.inf)
+        for i in range(count):
+            m = sellers[i]
+            for r in range(worlds):
+                if pull[i, r] > 0:
+                    offered[k, r] = 1.0
+                    pull[i, r] *= np.exp(-elasticity[r] * np.log(price[m, k, r] / lowest[r]))
+        for r in range(worlds):
+            if offered[k, r] == 0:
+                unsold[r] = among_living(cost, alive, k, r)
+        for g in range(regions):
+            for r in range(worlds):
+                total[r] = value[r] = squares[r] = 0.0
+            for i in range(count):
+                m, at = sellers[i], home[sellers[i]]
+                for r in range(worlds):
+                    share[g, m, k, r] = pull[i, r] * power[g, at, k, r]
+                    landed[r] = price[m, k, r] * factor[g, at, k, r]
+                if at == g:
+                    for r in range(worlds):
+                        if credit[g, r] != 0.0 and pull[i, r] > 0:
+                            landed[r] = max(landed[r] - credit[g, r], LEAST_PAID * price[m, k, r])
+                            share[g, m, k, r] = capacity[m, k, r] * np.exp(-elasticity[r] * np.log(landed[r] / lowest[r]))
+                for r in range(worlds):
+                    total[r] += share[g, m, k, r]
+                    value[r] += share[g, m, k, r] * landed[r]
+                    squares[r] += share[g, m, k, r] * share[g, m, k, r]
+            for r in range(worlds):
+                if offered[k, r] == 0:
+                    value[r], squares[r], total[r] = unsold[r], 1.0, 1.0
+                mean[g, k, r] = value[r] / total[r]
+                crowd[g, k, r] = squares[r] / (total[r] * total[r])
             for i in range(count):
                 m = sellers[i]
-                pull[i] = capacity[m, k, r] * np.exp(-elasticity[r] * np.log(price[m, k, r] / lowest))
-            for g in range(regions):
-                total = value = squares = 0.0
-                for i in range(count):
-                    m = sellers[i]
-                    posted, at = price[m, k, r], home[m]
-                    landed = posted * factor[g, at, k, r]
-                    if at == g and credit[g, r] != 0.0:
-                        landed = max(landed - credit[g, r], LEAST_PAID * posted)
-                        weight = capacity[m, k, r] * np.exp(-elasticity[r] * np.log(landed / lowest))
-                    else:
-                        weight = pull[i] * power[g, at, k, r]
-                    share[g, m, k, r] = weight
-                    total += weight
-                    value += weight * landed
-                    squares += weight * weight
-                for i in range(count):
-                    share[g, sellers[i], k, r] /= total
-                mean[g, k, r] = value / total
-                crowd[g, k, r] = squares / (total * total)
+                for r in range(worlds):
+                    share[g, m, k, r] /= total[r]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -183,32 +215,36 @@ def deliver(share, by_region, by_segment, capacity, good, met, content, at_hand,
     fill        (segment, chemistry, realization)          written: share of orders delivered
     """
     regions, makers, chemistries, worlds = share.shape
-    segments = len(priority)
-    left, room, supply = np.empty(worlds), np.empty(worlds), np.zeros((chemistries, worlds))
-    wanted, got = np.empty(segments), np.empty(segments)
-    cells[:] = 0.0
-    needed[:] = 0.0
-    for k in range(chemistries):
-        left[:] = 0.0
-        room[:] = 0.0
-        for m in range(makers):
+    left, room, supply, taken = np.empty(worlds), np.empty(worlds), np.empty((chemistries, worlds)), np.empty(worlds)
+    sellers = np.empty(makers, np.int64)
+    for r in range(worlds):
+        needed[r] = 0.0
+    for m in range(makers):
+        for k in range(chemistries):
             for r in range(worlds):
                 asked[m, k, r] = able[m, k, r] = output[m, k, r] = 0.0
-                if capacity[m, k, r] > 0:
-                    orders = 0.0
-                    for g in range(regions):
-                        orders += share[g, m, k, r] * by_region[g, k, r]
-                    most = capacity[m, k, r] * good[m, k, r] * met[k, r] / MONTHS_PER_YEAR
-                    asked[m, k, r], able[m, k, r], output[m, k, r] = orders, most, min(orders, most)
-                    left[r] += orders - min(orders, most)
-                    room[r] += most - min(orders, most)
-        for m in range(makers):
+    for k in range(chemistries):
+        for r in range(worlds):
+            left[r] = room[r] = supply[k, r] = cells[k, r] = 0.0
+        count = makers_of(k, capacity, capacity, sellers)
+        for i in range(count):
+            m = sellers[i]
+            for g in range(regions):
+                for r in range(worlds):
+                    asked[m, k, r] += share[g, m, k, r] * by_region[g, k, r]
             for r in range(worlds):
-                if able[m, k, r] > 0:
-                    if left[r] > 0 and room[r] > 0:
-                        output[m, k, r] += (able[m, k, r] - output[m, k, r]) * (min(left[r], room[r]) / room[r])
-                    supply[k, r] += output[m, k, r]
-                    cells[k, r] += output[m, k, r] / good[m, k, r]
+                able[m, k, r] = capacity[m, k, r] * good[m, k, r] * met[k, r] / MONTHS_PER_YEAR
+                output[m, k, r] = min(asked[m, k, r], able[m, k, r])
+                left[r] += asked[m, k, r] - output[m, k, r]
+                room[r] += able[m, k, r] - output[m, k, r]
+        for r in range(worlds):
+            taken[r] = min(left[r], room[r]) / room[r] if room[r] > 0 else 0.0
+        for i in range(count):
+            m = sellers[i]
+            for r in range(worlds):
+                output[m, k, r] += (able[m, k, r] - output[m, k, r]) * taken[r]
+                supply[k, r] += output[m, k, r]
+                cells[k, r] += output[m, k, r] / good[m, k, r]
         for r in range(worlds):
             needed[r] += cells[k, r] * content[k, r]
     for k in range(chemistries):
@@ -219,13 +255,7 @@ def deliver(share, by_region, by_segment, capacity, good, met, content, at_hand,
                 cells[k, r] *= allowed
                 for m in range(makers):
                     output[m, k, r] *= allowed
-            for s in range(segments):
-                wanted[s] = 0.0
-                for g in range(regions):
-                    wanted[s] += by_segment[s, g, k, r]
-            served(wanted, supply[k, r], priority[:, r], first[:, r], got)
-            for s in range(segments):
-                fill[s, k, r] = got[s]
+    share_out(by_segment, supply, priority, first, fill)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -252,30 +282,33 @@ def look_back(
     mean_price           (chemistry, realization)         written: mean price by output; the mean posted one where nothing is sold
     """
     makers, chemistries, worlds = asked.shape
-    paid, could = np.empty(worlds), np.empty(worlds)
+    paid, could, short, sellers = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(makers, np.int64)
+    for m in range(makers):
+        for k in range(chemistries):
+            for r in range(worlds):
+                wanted[m, k, r] = utilisation[m, k, r] = 0.0
     for k in range(chemistries):
         for r in range(worlds):
             ordered[k, r] = made[k, r] = value[k, r] = paid[r] = could[r] = 0.0
-        for m in range(makers):
+        count = makers_of(k, asked, able, sellers)
+        for i in range(count):
+            m = sellers[i]
             for r in range(worlds):
-                wanted[m, k, r] = utilisation[m, k, r] = 0.0
-                if asked[m, k, r] > 0:
-                    ordered[k, r] += asked[m, k, r]
-                    wanted[m, k, r] = asked[m, k, r] / believed[k, r]
-                if able[m, k, r] > 0:
-                    could[r] += able[m, k, r]
-                    made[k, r] += output[m, k, r]
-                    value[k, r] += output[m, k, r] * price[m, k, r]
-                    paid[r] += output[m, k, r] if price[m, k, r] >= cost[m, k, r] else 0.0
-        for m in range(makers):
-            for r in range(worlds):
-                if able[m, k, r] > 0:
-                    utilisation[m, k, r] = output[m, k, r] / able[m, k, r]
-                    short = 1.0 - made[k, r] / ordered[k, r] if ordered[k, r] > 0 else 0.0
-                    busy = utilisation[m, k, r] + min(short, scarcity[r])
-                    pressure[m, k, r] += (busy - pressure[m, k, r]) / memory[r]
+                ordered[k, r] += asked[m, k, r]
+                wanted[m, k, r] = asked[m, k, r] / believed[k, r]
+                could[r] += able[m, k, r]
+                made[k, r] += output[m, k, r]
+                value[k, r] += output[m, k, r] * price[m, k, r]
+                paid[r] += output[m, k, r] if price[m, k, r] >= cost[m, k, r] else 0.0
         for r in range(worlds):
-            sold = made[k, r] > 0
+            sold, called = made[k, r] > 0, ordered[k, r] > 0
             sustainable[k, r] = paid[r] / made[k, r] if sold else 0.0
-            ready[k, r] = min(1.0, could[r] * believed[k, r] / ordered[k, r] if ordered[k, r] > 0 else offered[k, r])
+            ready[k, r] = min(1.0, could[r] * believed[k, r] / ordered[k, r] if called else offered[k, r])
             mean_price[k, r] = value[k, r] / made[k, r] if sold else among_living(price, alive, k, r)
+            short[r] = min(1.0 - made[k, r] / ordered[k, r] if called else 0.0, scarcity[r])
+        for i in range(count):
+            m = sellers[i]
+            for r in range(worlds):
+                utilisation[m, k, r] = output[m, k, r] / able[m, k, r] if able[m, k, r] > 0 else 0.0
+                change = (utilisation[m, k, r] + short[r] - pressure[m, k, r]) / memory[r]
+                pressure[m, k, r] += change if able[m, k, r] > 0 else 0.0
