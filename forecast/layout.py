@@ -17,7 +17,9 @@ PART = 512  # rows turned in one go: some hundred kB
 
 def blank(shape: tuple[int, ...], fill: float = 0.0, dtype: Any = float) -> np.ndarray:
     """An array (realization, ...) full of one number, worlds side by side."""
-    return np.moveaxis(np.full((*shape[1:], shape[0]), fill, dtype), -1, 0)
+    worlds, *others = shape
+    found = np.full((*others, worlds), fill, dtype) if fill else np.zeros((*others, worlds), dtype)
+    return found.transpose(len(others), *range(len(others)))
 
 
 def side_by_side(array: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:

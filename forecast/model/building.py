@@ -99,15 +99,17 @@ def advance(stage, luck, builds_on, alive, welcome, pace, effort, help_, push, s
     """
     makers, programmes, worlds = stage.shape
     last = pace.shape[1]
-    best, known = np.full((programmes, worlds), -1), np.empty(worlds, np.bool_)
-    for m in range(makers):
-        for p in range(programmes):
+    best, known = np.empty((programmes, worlds), np.int64), np.empty(worlds, np.bool_)
+    for p in range(programmes):
+        for r in range(worlds):
+            best[p, r] = -1
+        for m in range(makers):
             for r in range(worlds):
                 best[p, r] = max(best[p, r], stage[m, p, r])
     for p in range(programmes):
-        known[:] = True
-        for other in range(programmes):
-            for r in range(worlds):
+        for r in range(worlds):
+            known[r] = True
+            for other in range(programmes):
                 known[r] &= max(best[other, r], 0) / last >= builds_on[p, other, r] - ROUNDING
         for m in range(makers):
             for r in range(worlds):
@@ -120,3 +122,29 @@ def advance(stage, luck, builds_on, alive, welcome, pace, effort, help_, push, s
                             stage[m, p, r] = now + 1
                 elif now < 0 and welcome[m, p] and best[p, r] >= last - 2 and alive[m, r] > 0 and chance < start[r]:
                     stage[m, p, r] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tell(stage, column, commercial, monthly, shown, sells, builds, spending):
+    """Write down how far programmes are, who may sell and build, and what it costs.
+
+    stage     (maker, programme, realization)  stage reached, -1 none
+    column    (programme,)                     which chemistry it is
+    monthly   (maker, programme, realization)  MUSD a month of a programme that runs
+    shown     (maker, chemistry, realization)  written: the stage
+    sells     (maker, chemistry, realization)  written: 1 from the stage ``commercial`` on
+    builds    (maker, chemistry, realization)  written: 1 from the stage before on
+    spending  (maker, realization)             written: MUSD a month
+    """
+    makers, programmes, worlds = stage.shape
+    for m in range(makers):
+        for r in range(worlds):
+            spending[m, r] = 0.0
+        for p in range(programmes):
+            k = column[p]
+            for r in range(worlds):
+                now = stage[m, p, r]
+                shown[m, k, r] = now
+                sells[m, k, r] = 1.0 if now >= commercial else 0.0
+                builds[m, k, r] = 1.0 if now >= commercial - 1 else 0.0
+                spending[m, r] += monthly[m, p, r] if 0 <= now < commercial else 0.0

@@ -102,7 +102,7 @@ class Manufacturers:
         ahead = industry.forward_doublings[:, None]
         self.processing_ahead = 1.0 - (1.0 - own.learning_rate) ** ahead
         self.capital_ahead = 1.0 - (1.0 - industry.capital_learning[:, None]) ** ahead
-        self.forward_pricing = industry.forward_pricing[:, None] * np.array(own.programme)
+        self.forward_pricing = side_by_side(industry.forward_pricing[:, None] * np.array(own.programme))
         self.yield_gap = own.mature_yield - own.first_yield
         self.idle_price = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
         self.pace = 1.0 / industry.price_adjustment
@@ -284,7 +284,14 @@ class Manufacturers:
         if not closes.any():
             return
         market.alive[closes] = 0.0
-        sold = np.where(closes[:, :, None], market.capacity, 0.0)
-        market.capacity -= sold
-        sold, left = sold.sum(axis=1), market.capacity.sum(axis=1)
-        market.capacity *= 1.0 + np.divide(sold, left, out=np.zeros_like(left), where=left > 0)[:, None, :]
+        touched = closes.any(axis=1)
+        lines = market.capacity[touched]
+        sold = np.where(closes[touched][:, :, None], lines, 0.0)
+        lines -= sold
+        sold, left = (one_by_one(some) for some in (sold, lines))
+        market.capacity[touched] = lines * (1.0 + np.divide(sold, left, out=np.zeros_like(left), where=left > 0)[:, None, :])
+
+
+def one_by_one(lines: np.ndarray) -> np.ndarray:
+    """Sum over makers of (realization, maker, chemistry), added one after another whatever the number of worlds."""
+    return lines.cumsum(axis=1)[:, -1]

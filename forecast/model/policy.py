@@ -100,11 +100,11 @@ class Policy:
         kind = self.events.kind[row]
         on_ = {axis: chosen[row] for axis, chosen in self.chosen.items()}
         factor = np.log(np.where(in_force, np.maximum(self.events.size[:, row], 1e-6), 1.0))
-        cells = np.einsum("s,g,k->sgk", on_["segments"], on_["regions"], on_["chemistries"])
+        cells = [np.flatnonzero(on_[axis]) for axis in ("segments", "regions", "chemistries")]  # most events touch few
         match kind:
             case "subsidy":
                 good = market.specific_energy >= self.events.minimum_specific_energy[:, row, None]
-                market.subsidy += (size[:, None] * good)[:, None, None, :] * cells
+                market.subsidy[:, *np.ix_(*cells)] += (size[:, None] * good[:, cells[-1]])[:, None, None, :]
             case "tariff":
                 market.tariff += size[:, None, None] * np.outer(on_["regions"], on_["chemistries"])
             case "licence":
@@ -112,10 +112,10 @@ class Policy:
             case "local_content":
                 market.local_content += size[:, None] * on_["regions"]
             case "ban":
-                market.barred += size[:, None, None, None] * cells
+                market.barred[:, *np.ix_(*cells)] += size[:, None, None, None]
             case "mandate":
-                others = np.einsum("s,g,k->sgk", on_["segments"], on_["regions"], 1.0 - on_["chemistries"])
-                market.barred += size[:, None, None, None] * others
+                cells[-1] = np.flatnonzero(on_["chemistries"] == 0)
+                market.barred[:, *np.ix_(*cells)] += size[:, None, None, None]
             case "export_control":
                 market.mineral_push += factor[:, None] * on_["minerals"] * bool(self.events.minerals[row])
                 market.component_cut += size[:, None] * on_["components"] * bool(self.events.components[row])

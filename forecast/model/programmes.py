@@ -46,12 +46,12 @@ class Programmes:
         self.own, self.development = parameters.programmes, parameters.development
         self.first_year = parameters.first_year
         self.makers, self.chemistries = parameters.manufacturers.names, parameters.chemistries.names
-        self.columns = [self.chemistries.index(name) for name in self.own.names]
+        self.columns = np.array([self.chemistries.index(name) for name in self.own.names], int)
         pipeline = parameters.manufacturers.programmes
         self.observed, self.since = pipeline.stage[:, self.columns].astype(np.int8), pipeline.since[:, :, self.columns]
         self.effort = side_by_side(np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns]), self.since.shape)
         self.stage = blank(self.since.shape, NONE, np.int8)
-        self.told: np.ndarray | None = None
+        self.present = np.zeros(0)
         self.due, self.next_entry = np.zeros(self.since.shape, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
         self.luck = self._luck(parameters, seed, realizations)
@@ -82,8 +82,10 @@ class Programmes:
         """Begin what was observed, start what looks ripe, pass what luck and money allow."""
         while True:
             yield on(env, DEVELOP)
-            self.begin(self.first_year + (month(env) + 1) / MONTHS_PER_YEAR)
-            self.stop_failed(market)
+            year = self.first_year + (month(env) + 1) / MONTHS_PER_YEAR
+            if year >= self.next_entry or not np.array_equal(market.alive, self.present):
+                self.begin(year)
+                self.stop_failed(market)
             self.advance(market, self.luck[:, month(env)])
             self.report(market)
 
@@ -98,6 +100,7 @@ class Programmes:
     def stop_failed(self, market) -> None:
         """The programmes of a maker that failed end with it."""
         np.copyto(self.stage, NONE, where=market.alive[:, :, None] <= 0)
+        self.present = market.alive.copy()
 
     def advance(self, market, luck: np.ndarray) -> None:
         """Pass a stage, or start a programme, where luck (realization, maker, programme) falls below the probability of the month."""
@@ -108,14 +111,8 @@ class Programmes:
         self.kernels.advance(stage, luck, asked, alive, self.would_start, *rates)
 
     def report(self, market) -> None:
-        """Write down the stages, who may sell, and what it costs, if anything moved."""
-        if self.told is not None and np.array_equal(self.stage, self.told):
-            return
-        self.told = self.stage.copy()
-        sells, builds = self.stage == COMMERCIAL, self.stage >= COMMERCIAL - 1
-        for programme, column in enumerate(self.columns):
-            market.programme_stage[:, :, column] = self.stage[:, :, programme]
-            market.may_sell[:, :, column] = sells[:, :, programme]
-            market.may_build[:, :, column] = builds[:, :, programme]
-        active = (self.stage >= 0) & ~sells
-        market.programme_spending[...] = (active * self.monthly_spending).sum(axis=-1)
+        """Write down the stages, who may sell, and what it costs."""
+        stage, monthly, *told = self.worlds_last(
+            *(self.stage, self.monthly_spending, market.programme_stage, market.may_sell, market.may_build, market.programme_spending)
+        )
+        self.kernels.tell(stage, self.columns, COMMERCIAL, monthly, *told)

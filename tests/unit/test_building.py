@@ -94,6 +94,21 @@ def test_programmes_advance_as_numpy_says(seed):
     np.testing.assert_array_equal(first(found), np.where(starts, 0, stage + passes))
 
 
+def test_programmes_are_told_as_numpy_says():
+    random = np.random.default_rng(0)
+    stage = random.integers(-1, STAGES + 1, (WORLDS, MAKERS, PROGRAMMES)).astype(np.int8)
+    monthly = random.random(stage.shape)
+    column, untouched = np.array([3, 0, 2]), 1
+    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(3)] + [np.full((MAKERS, WORLDS), np.nan)]
+    building.tell(*last(stage), column, STAGES, *last(monthly), *told)
+    shown, sells, builds, spending = map(first, told)
+    np.testing.assert_array_equal(shown[..., column], stage)
+    np.testing.assert_array_equal(sells[..., column], stage == STAGES)
+    np.testing.assert_array_equal(builds[..., column], stage >= STAGES - 1)
+    np.testing.assert_allclose(spending, (monthly * ((stage >= 0) & (stage < STAGES))).sum(axis=-1))
+    assert np.isnan(shown[..., untouched]).all()
+
+
 def test_a_line_that_is_converted_whole_leaves_no_crumb_that_could_sell():
     one = (1, 2, 1)
     wanted, capacity, idle = np.zeros(one), np.zeros(one), np.zeros(one)
