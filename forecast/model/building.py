@@ -40,7 +40,7 @@ def open_lines(ready, later, alive, sells, capacity, underway):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, order):
+def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, now, months, coming, underway):
     """Turn idle lines of one chemistry into lines of another where that is possible and cheaper, as far as money goes.
 
     wanted     (maker, chemistry, realization)  new lines, GWh/year; what is converted is taken off
@@ -51,10 +51,9 @@ def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, order)
     limit      (realization,)                   most that is spent at a time, over cash and credit
     idle       (maker, chemistry, realization)  share of the lines that is idle
     capacity   (maker, chemistry, realization)  GWh/year in place, changed
-    order      (maker, chemistry, realization)  written: lines to be converted to the chemistry, GWh/year
+    now, months, coming, underway               as in ``build``
     """
     makers, chemistries, worlds = wanted.shape
-    order[:] = 0.0
     for m in range(makers):
         for new in range(chemistries):
             for r in range(worlds):
@@ -78,8 +77,42 @@ def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, order)
                         left = capacity[m, old, r] * (1.0 - idle[m, old, r] * size / total)
                         capacity[m, old, r] = left if left > LEAST_LINE else 0.0
                 cash[m, r] -= bill
-                order[m, new, r] = size
                 wanted[m, new, r] -= size
+                coming[(now + months[new, r]) % len(coming), m, new, r] += size
+                underway[m, new, r] += size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def build(wanted, line_cost, cash, means, limit, now, months, coming, underway):
+    """Commit new lines as far as money goes, and enter them in the calendar of openings.
+
+    wanted     (maker, chemistry, realization)        new lines, GWh/year
+    line_cost  (maker, chemistry, realization)        USD/kWh a year
+    cash       (maker, realization)                   MUSD, changed
+    means      (maker, realization)                   MUSD that lenders add to cash
+    limit      (realization,)                         most that is spent at a time, over cash and credit
+    now        the month
+    months     (chemistry, realization)               from the order of a line to its opening
+    coming     (month, maker, chemistry, realization)  GWh/year, changed: what opens in each month; months come round again
+    underway   (maker, chemistry, realization)        GWh/year under construction, changed
+    """
+    makers, chemistries, worlds = wanted.shape
+    bill, paid = np.empty(worlds), np.empty(worlds)
+    for m in range(makers):
+        for r in range(worlds):
+            bill[r] = 0.0
+        for k in range(chemistries):
+            for r in range(worlds):
+                bill[r] += line_cost[m, k, r] * wanted[m, k, r]
+        for r in range(worlds):
+            most = limit[r] * max(cash[m, r] + means[m, r], 0.0)
+            paid[r] = most / bill[r] if bill[r] > most else 1.0
+            cash[m, r] -= bill[r] * paid[r]
+        for k in range(chemistries):
+            for r in range(worlds):
+                if wanted[m, k, r] > 0:
+                    coming[(now + months[k, r]) % len(coming), m, k, r] += wanted[m, k, r] * paid[r]
+                    underway[m, k, r] += wanted[m, k, r] * paid[r]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

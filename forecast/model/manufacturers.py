@@ -80,7 +80,7 @@ class Manufacturers:
         self.served_first = side_by_side(np.argsort(-self.priority, axis=1, kind="stable"))
         self.counts = parameters.segments.experience[:, :, None, None]
         self.lithium_loss = parameters.lithium.processing_loss
-        self.made, self.listed, self.cash_cost, self.asked, self.able = (blank(lines) for _ in range(5))
+        self.made, self.listed, self.cash_cost, self.asked, self.able, self.worth = (blank(lines) for _ in range(6))
         self.mean = blank((lines[0], 3, lines[2]))  # over lines: 1 / good, local cost / good, local cost
         self.world_made = blank((lines[0], lines[2]))
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
@@ -269,13 +269,17 @@ class Manufacturers:
 
     def book(self, market) -> None:
         """Revenue in; cash cost, upkeep, programmes and payouts out (GWh x USD/kWh = MUSD)."""
-        revenue = (market.output * market.price).sum(axis=-1)
-        costs = (market.output * self.cash_cost).sum(axis=-1)
-        upkeep = (market.capacity * market.line_cost).sum(axis=-1) * self.industry.upkeep[:, None] / MONTHS_PER_YEAR
+        revenue = self.by_maker(market.output, market.price)
+        costs = self.by_maker(market.output, self.cash_cost)
+        upkeep = self.by_maker(market.capacity, market.line_cost) * self.industry.upkeep[:, None] / MONTHS_PER_YEAR
         market.cash += market.alive * (revenue - costs - upkeep - market.programme_spending)
         rich = np.maximum(market.cash - MONTHS_PER_YEAR * revenue - self.own.cash, 0.0)
         market.cash -= rich * self.industry.payout[:, None] / MONTHS_PER_YEAR
         market.revenue[...] += (MONTHS_PER_YEAR * revenue - market.revenue) / MONTHS_PER_YEAR
+
+    def by_maker(self, amount: np.ndarray, price: np.ndarray) -> np.ndarray:
+        """Sum over chemistries of amounts at their prices, (realization, maker)."""
+        return np.multiply(amount, price, out=self.worth).sum(axis=-1)
 
     def fail(self, market) -> None:
         """Beyond its lenders' patience a maker closes; others take over its lines, nearest knowledge first."""

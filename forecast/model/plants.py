@@ -103,56 +103,54 @@ class Plants:
         own = self.own
         lead = self.chemistries.build_time / MONTHS_PER_YEAR
         ahead = np.exp(own.extrapolation[:, None] * self.growth() * lead)
-        goal = self.fast * ahead[:, None, :] * (self.ambition * own.reserve[:, None])[:, :, None] / self.chemistries.mature_yield[:, None, :]
-        committed = self.underway
-        gap = np.maximum(goal - market.capacity - committed, 0.0) * own.catch_up[:, None, None]
-        courage = np.exp(np.minimum(market.margin, 0.0) / own.nerve[:, None, None])
-        most = own.fastest_growth[:, None, None] * (market.capacity.sum(axis=-1, keepdims=True) + own.first_plant[:, None, None])
-        pioneer = (market.may_build > 0) & (market.capacity + committed <= 0)
-        first = np.where(pioneer, own.first_plant[:, None, None], 0.0)
-        allowed = self.free | (market.may_build > 0)
-        return (np.minimum(gap * courage, most) + first) * allowed * market.alive[:, :, None]
+        more = self.fast * ahead[:, None, :]  # in place from here on: arrays of lines are large
+        more *= (self.ambition * own.reserve[:, None])[:, :, None]
+        more /= self.chemistries.mature_yield[:, None, :]
+        more -= market.capacity
+        more -= self.underway
+        np.maximum(more, 0.0, out=more)
+        more *= own.catch_up[:, None, None]
+        more *= self.courage(market)
+        np.minimum(more, own.fastest_growth[:, None, None] * (market.capacity.sum(axis=-1) + own.first_plant[:, None])[:, :, None], out=more)
+        may_build = market.may_build > 0
+        np.add(more, own.first_plant[:, None, None], out=more, where=may_build & (market.capacity + self.underway <= 0))
+        more *= self.free | may_build
+        more *= market.alive[:, :, None]
+        return more
 
-    def affordable(self, market, price: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Scale commitments to what cash and credit allow.
+    def courage(self, market) -> np.ndarray:
+        """What losses leave of the will to build, (realization, maker, chemistry)."""
+        loss = np.minimum(market.margin, 0.0)
+        loss /= self.own.nerve[:, None, None]
+        return np.exp(loss, out=loss)
 
-        price, size  (realization, maker, chemistry) USD/kWh a year and GWh/year
-        """
-        bill = (price * size).sum(axis=-1)
-        means = self.own.spending_limit[:, None] * np.maximum(market.cash + self.own.borrowing[:, None] * market.revenue, 0.0)
-        share = np.where(bill > means, np.divide(means, bill, out=np.zeros_like(bill), where=bill > 0), 1.0)
-        market.cash -= bill * share
-        return size * share[:, :, None]
+    def money(self, market) -> tuple[np.ndarray, ...]:
+        """Cash, what lenders add to it, and how much of both may be spent at a time."""
+        return market.cash, self.own.borrowing[:, None] * market.revenue, self.own.spending_limit
 
     def convert(self, market, wanted: np.ndarray, now: int) -> np.ndarray:
         """Turn idle lines of one chemistry into lines of another where that is possible and cheaper; returns what is still wanted."""
-        own, left, order = self.own, side_by_side(wanted), np.empty_like(wanted)
-        idle, means = self.idle(market), own.borrowing[:, None] * market.revenue
-        self.kernels.convert(
-            *self.worlds_last(left, self.chemistries.conversion_cost, market.line_cost, market.cash, means, own.spending_limit, idle, market.capacity, order)
-        )
-        self._enter(order, self.conversion_time, now)
+        left = side_by_side(wanted)
+        orders = left, self.chemistries.conversion_cost, market.line_cost, *self.money(market), self.idle(market), market.capacity
+        months, *calendar = self.worlds_last(self.conversion_time, self.coming, self.underway)
+        self.kernels.convert(*self.worlds_last(*orders), now, months, *calendar)
         return left
 
     def idle(self, market) -> np.ndarray:
         """Share of lines that counts as idle, (realization, maker, chemistry)."""
-        return np.maximum(1.0 - market.utilisation / self.own.idle_below[:, None, None], 0.0)
+        idle = market.utilisation / self.own.idle_below[:, None, None]
+        np.subtract(1.0, idle, out=idle)
+        return np.maximum(idle, 0.0, out=idle)
 
     def build(self, market, wanted: np.ndarray, now: int) -> None:
-        """Commit new lines; they open after the build time."""
-        self._enter(self.affordable(market, market.line_cost, wanted), self.build_time, now)
-
-    def _enter(self, size: np.ndarray, months: np.ndarray, now: int) -> None:
-        """Enter lines in the calendar of openings.
-
-        size    (realization, maker, chemistry) GWh/year
-        months  (realization, chemistry) lead time
-        """
-        maker, chemistry, world = size.transpose(1, 2, 0).nonzero()
-        when = (now + months[world, chemistry]) % self.slots
-        self.coming[world, when, maker, chemistry] += size[world, maker, chemistry]
-        self.underway += size
+        """Commit new lines as far as cash and credit allow; they open after the build time."""
+        months, *calendar = self.worlds_last(self.build_time, self.coming, self.underway)
+        self.kernels.build(*self.worlds_last(side_by_side(wanted), market.line_cost, *self.money(market)), now, months, *calendar)
 
     def scrap(self, market) -> None:
         """Long idle lines go."""
-        market.capacity *= 1.0 - self.idle(market) * self.own.scrap_rate[:, None, None] * QUARTER / MONTHS_PER_YEAR
+        gone = self.idle(market)
+        gone *= self.own.scrap_rate[:, None, None]
+        gone *= QUARTER
+        gone /= MONTHS_PER_YEAR
+        market.capacity *= np.subtract(1.0, gone, out=gone)

@@ -6,13 +6,28 @@ import pytest
 from forecast.model import building
 from tests.unit.test_trade import first, last
 
-WORLDS, MAKERS, CHEMISTRIES, PROGRAMMES, STAGES = 3, 6, 4, 3, 6
+WORLDS, MAKERS, CHEMISTRIES, PROGRAMMES, STAGES, SLOTS = 3, 6, 4, 3, 6, 9
 LINE = (WORLDS, MAKERS, CHEMISTRIES)
 
 
 def some(random, shape, share=0.5):
     """Amounts of which a share is not zero."""
     return random.uniform(0.1, 20, shape) * (random.random(shape) < share)
+
+
+def calendar(random, now):
+    """Lead times and an empty calendar of openings, as the kernels want them, and how to read off what was entered."""
+    months = random.integers(1, SLOTS, (WORLDS, CHEMISTRIES))
+    coming, underway = np.zeros((SLOTS, MAKERS, CHEMISTRIES, WORLDS)), np.zeros((MAKERS, CHEMISTRIES, WORLDS))
+
+    def entered():
+        when = (np.arange(SLOTS)[:, None, None] - now) % SLOTS == months
+        orders = first(coming.sum(axis=0))
+        np.testing.assert_array_equal(np.moveaxis(coming, -1, 1), orders * when[:, :, None])
+        np.testing.assert_array_equal(first(underway), orders)
+        return orders
+
+    return (now, *last(months), coming, underway), entered
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -57,12 +72,27 @@ def test_lines_are_converted_as_numpy_says(seed, money):
     line_cost, cash = random.uniform(30, 100, LINE), money * random.uniform(-0.5, 2, LINE[:2])
     means, limit = money * random.random(LINE[:2]), random.uniform(0.1, 1, WORLDS)
     expected = converted(wanted, share, line_cost, cash, means, limit, idle, capacity)
-    order = np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan)
+    openings, entered = calendar(random, now=7)
     left, share_, line_cost, cash, means, idle, capacity = last(wanted, share, line_cost, cash, means, idle, capacity)
-    building.convert(left, share_, line_cost, cash, means, limit, idle, capacity, order)
+    building.convert(left, share_, line_cost, cash, means, limit, idle, capacity, *openings)
     assert bool(expected[-1].any()) == (money > 0)
-    for seen, told in zip((left, cash, capacity, order), expected, strict=True):
-        np.testing.assert_allclose(first(seen), told, rtol=1e-9, atol=1e-9)
+    for seen, told in zip((first(left), first(cash), first(capacity), entered()), expected, strict=True):
+        np.testing.assert_allclose(seen, told, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("money", [0.0, 100.0, 1e6])
+@pytest.mark.parametrize("seed", range(4))
+def test_lines_are_built_as_numpy_says(seed, money):
+    random = np.random.default_rng(seed)
+    wanted, line_cost, cash = some(random, LINE), random.uniform(30, 100, LINE), money * random.uniform(-0.5, 2, LINE[:2])
+    means, limit = money * random.random(LINE[:2]), random.uniform(0.1, 1, WORLDS)
+    bill, most = (wanted * line_cost).sum(axis=-1), limit[:, None] * np.maximum(cash + means, 0)
+    paid = np.minimum(1, np.divide(most, bill, out=np.ones_like(bill), where=bill > 0))
+    openings, entered = calendar(random, now=7)
+    _, _, left, *_ = lines = last(wanted, line_cost, cash, means)
+    building.build(*lines, limit, *openings)
+    np.testing.assert_allclose(first(left), cash - bill * paid, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(entered(), wanted * paid[..., None], rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -115,5 +145,6 @@ def test_a_line_that_is_converted_whole_leaves_no_crumb_that_could_sell():
     wanted[0, 1], capacity[0, 0], idle[0, 0] = 5, 0.7, 1 - 1e-14
     share = np.zeros((2, 2, 1))
     share[1, 0] = 0.1
-    building.convert(wanted, share, np.ones(one), np.full((1, 1), 1e6), np.zeros((1, 1)), np.ones(1), idle, capacity, np.zeros(one))
+    money, openings = (np.full((1, 1), 1e6), np.zeros((1, 1)), np.ones(1)), (0, np.ones((2, 1), int), np.zeros((2, *one)), np.zeros(one))
+    building.convert(wanted, share, np.ones(one), *money, idle, capacity, *openings)
     assert capacity[0, 0, 0] == 0
