@@ -40,7 +40,7 @@ def open_lines(ready, later, alive, sells, capacity, underway):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, now, months, coming, underway):
+def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, order):
     """Turn idle lines of one chemistry into lines of another where that is possible and cheaper, as far as money goes.
 
     wanted     (maker, chemistry, realization)  new lines, GWh/year; what is converted is taken off
@@ -51,7 +51,7 @@ def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, now, m
     limit      (realization,)                   most that is spent at a time, over cash and credit
     idle       (maker, chemistry, realization)  share of the lines that is idle
     capacity   (maker, chemistry, realization)  GWh/year in place, changed
-    now, months, coming, underway               as in ``build``
+    order      (maker, chemistry, realization)  changed: lines to be converted to the chemistry, GWh/year, are added
     """
     makers, chemistries, worlds = wanted.shape
     for m in range(makers):
@@ -78,41 +78,25 @@ def convert(wanted, share, line_cost, cash, means, limit, idle, capacity, now, m
                         capacity[m, old, r] = left if left > LEAST_LINE else 0.0
                 cash[m, r] -= bill
                 wanted[m, new, r] -= size
-                coming[(now + months[new, r]) % len(coming), m, new, r] += size
-                underway[m, new, r] += size
+                order[m, new, r] += size
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def build(wanted, line_cost, cash, means, limit, now, months, coming, underway):
-    """Commit new lines as far as money goes, and enter them in the calendar of openings.
+def enter(order, when, coming, underway):
+    """Enter lines in the calendar of openings.
 
-    wanted     (maker, chemistry, realization)        new lines, GWh/year
-    line_cost  (maker, chemistry, realization)        USD/kWh a year
-    cash       (maker, realization)                   MUSD, changed
-    means      (maker, realization)                   MUSD that lenders add to cash
-    limit      (realization,)                         most that is spent at a time, over cash and credit
-    now        the month
-    months     (chemistry, realization)               from the order of a line to its opening
-    coming     (month, maker, chemistry, realization)  GWh/year, changed: what opens in each month; months come round again
-    underway   (maker, chemistry, realization)        GWh/year under construction, changed
+    order     (maker, chemistry, realization)         GWh/year
+    when      (chemistry, realization)                place in the calendar of the month in which a line opens
+    coming    (place, maker, chemistry, realization)  GWh/year, changed
+    underway  (maker, chemistry, realization)         GWh/year under construction, changed
     """
-    makers, chemistries, worlds = wanted.shape
-    bill, paid = np.empty(worlds), np.empty(worlds)
+    makers, chemistries, worlds = order.shape
     for m in range(makers):
-        for r in range(worlds):
-            bill[r] = 0.0
         for k in range(chemistries):
             for r in range(worlds):
-                bill[r] += line_cost[m, k, r] * wanted[m, k, r]
-        for r in range(worlds):
-            most = limit[r] * max(cash[m, r] + means[m, r], 0.0)
-            paid[r] = most / bill[r] if bill[r] > most else 1.0
-            cash[m, r] -= bill[r] * paid[r]
-        for k in range(chemistries):
-            for r in range(worlds):
-                if wanted[m, k, r] > 0:
-                    coming[(now + months[k, r]) % len(coming), m, k, r] += wanted[m, k, r] * paid[r]
-                    underway[m, k, r] += wanted[m, k, r] * paid[r]
+                if order[m, k, r] > 0:
+                    coming[when[k, r], m, k, r] += order[m, k, r]
+                    underway[m, k, r] += order[m, k, r]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -155,29 +139,3 @@ def advance(stage, luck, builds_on, alive, welcome, pace, effort, help_, push, s
                             stage[m, p, r] = now + 1
                 elif now < 0 and welcome[m, p] and best[p, r] >= last - 2 and alive[m, r] > 0 and chance < start[r]:
                     stage[m, p, r] = 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def tell(stage, column, commercial, monthly, shown, sells, builds, spending):
-    """Write down how far programmes are, who may sell and build, and what it costs.
-
-    stage     (maker, programme, realization)  stage reached, -1 none
-    column    (programme,)                     which chemistry it is
-    monthly   (maker, programme, realization)  MUSD a month of a programme that runs
-    shown     (maker, chemistry, realization)  written: the stage
-    sells     (maker, chemistry, realization)  written: 1 from the stage ``commercial`` on
-    builds    (maker, chemistry, realization)  written: 1 from the stage before on
-    spending  (maker, realization)             written: MUSD a month
-    """
-    makers, programmes, worlds = stage.shape
-    for m in range(makers):
-        for r in range(worlds):
-            spending[m, r] = 0.0
-        for p in range(programmes):
-            k = column[p]
-            for r in range(worlds):
-                now = stage[m, p, r]
-                shown[m, k, r] = now
-                sells[m, k, r] = 1.0 if now >= commercial else 0.0
-                builds[m, k, r] = 1.0 if now >= commercial - 1 else 0.0
-                spending[m, r] += monthly[m, p, r] if 0 <= now < commercial else 0.0

@@ -124,16 +124,25 @@ class Plants:
         loss /= self.own.nerve[:, None, None]
         return np.exp(loss, out=loss)
 
-    def money(self, market) -> tuple[np.ndarray, ...]:
-        """Cash, what lenders add to it, and how much of both may be spent at a time."""
-        return market.cash, self.own.borrowing[:, None] * market.revenue, self.own.spending_limit
+    def affordable(self, market, price: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Scale commitments to what cash and credit allow.
+
+        price, size  (realization, maker, chemistry) USD/kWh a year and GWh/year
+        """
+        bill = (price * size).sum(axis=-1)
+        means = self.own.spending_limit[:, None] * np.maximum(market.cash + self.own.borrowing[:, None] * market.revenue, 0.0)
+        share = np.where(bill > means, np.divide(means, bill, out=np.zeros_like(bill), where=bill > 0), 1.0)
+        market.cash -= bill * share
+        return size * share[:, :, None]
 
     def convert(self, market, wanted: np.ndarray, now: int) -> np.ndarray:
         """Turn idle lines of one chemistry into lines of another where that is possible and cheaper; returns what is still wanted."""
-        left = side_by_side(wanted)
-        orders = left, self.chemistries.conversion_cost, market.line_cost, *self.money(market), self.idle(market), market.capacity
-        months, *calendar = self.worlds_last(self.conversion_time, self.coming, self.underway)
-        self.kernels.convert(*self.worlds_last(*orders), now, months, *calendar)
+        own, left, order = self.own, side_by_side(wanted), blank(wanted.shape)
+        idle, means = self.idle(market), own.borrowing[:, None] * market.revenue
+        self.kernels.convert(
+            *self.worlds_last(left, self.chemistries.conversion_cost, market.line_cost, market.cash, means, own.spending_limit, idle, market.capacity, order)
+        )
+        self.enter(order, self.conversion_time, now)
         return left
 
     def idle(self, market) -> np.ndarray:
@@ -143,9 +152,16 @@ class Plants:
         return np.maximum(idle, 0.0, out=idle)
 
     def build(self, market, wanted: np.ndarray, now: int) -> None:
-        """Commit new lines as far as cash and credit allow; they open after the build time."""
-        months, *calendar = self.worlds_last(self.build_time, self.coming, self.underway)
-        self.kernels.build(*self.worlds_last(side_by_side(wanted), market.line_cost, *self.money(market)), now, months, *calendar)
+        """Commit new lines; they open after the build time."""
+        self.enter(self.affordable(market, market.line_cost, side_by_side(wanted)), self.build_time, now)
+
+    def enter(self, size: np.ndarray, months: np.ndarray, now: int) -> None:
+        """Enter lines in the calendar of openings.
+
+        size    (realization, maker, chemistry) GWh/year
+        months  (realization, chemistry) lead time
+        """
+        self.kernels.enter(*self.worlds_last(size, (now + months) % self.slots, self.coming, self.underway))
 
     def scrap(self, market) -> None:
         """Long idle lines go."""

@@ -46,11 +46,12 @@ class Programmes:
         self.own, self.development = parameters.programmes, parameters.development
         self.first_year = parameters.first_year
         self.makers, self.chemistries = parameters.manufacturers.names, parameters.chemistries.names
-        self.columns = np.array([self.chemistries.index(name) for name in self.own.names], int)
+        self.columns = [self.chemistries.index(name) for name in self.own.names]
         pipeline = parameters.manufacturers.programmes
         self.observed, self.since = pipeline.stage[:, self.columns].astype(np.int8), pipeline.since[:, :, self.columns]
         self.effort = side_by_side(np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns]), self.since.shape)
         self.stage = blank(self.since.shape, NONE, np.int8)
+        self.told: np.ndarray | None = None
         self.present = np.zeros(0)
         self.due, self.next_entry = np.zeros(self.since.shape, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
@@ -77,6 +78,7 @@ class Programmes:
         self.start_chance = development.start_rate / MONTHS_PER_YEAR
         self.builds_on = side_by_side(self.own.knowledge_from[:, :, self.columns])  # what needs no programme is known
         self.monthly_spending = side_by_side(self.effort * self.own.spending[:, None, :] / MONTHS_PER_YEAR)
+        self.spent = np.empty_like(self.monthly_spending)
 
     def run(self, env, market):
         """Begin what was observed, start what looks ripe, pass what luck and money allow."""
@@ -111,8 +113,14 @@ class Programmes:
         self.kernels.advance(stage, luck, asked, alive, self.would_start, *rates)
 
     def report(self, market) -> None:
-        """Write down the stages, who may sell, and what it costs."""
-        stage, monthly, *told = self.worlds_last(
-            *(self.stage, self.monthly_spending, market.programme_stage, market.may_sell, market.may_build, market.programme_spending)
-        )
-        self.kernels.tell(stage, self.columns, COMMERCIAL, monthly, *told)
+        """Write down the stages, who may sell, and what it costs, if anything moved."""
+        if self.told is not None and np.array_equal(self.stage, self.told):
+            return
+        self.told = self.stage.copy()
+        sells, builds = self.stage == COMMERCIAL, self.stage >= COMMERCIAL - 1
+        for programme, column in enumerate(self.columns):
+            market.programme_stage[:, :, column] = self.stage[:, :, programme]
+            market.may_sell[:, :, column] = sells[:, :, programme]
+            market.may_build[:, :, column] = builds[:, :, programme]
+        active = (self.stage >= 0) & ~sells
+        market.programme_spending[...] = np.multiply(active, self.monthly_spending, out=self.spent).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""Who gets what is scarce: compiled functions of orders, supply and priority; they become part of the kernel that calls them."""
+"""Who gets what is scarce: a compiled function of orders, supply and priority; it becomes part of the kernel that calls it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 ROUNDING = 1e-12  # orders that exceed supply by less are served in full
+NEARLY = 1.0 + 0.5 * ROUNDING  # orders below so much of the supply are, in whatever order they were added up
 
 
 @njit(inline="always")
@@ -38,38 +39,3 @@ def served(orders, supply, priority, first, share):
             full += orders[segment]
         for segment in range(len(orders)):
             share[segment] = min(max(level, 0.0) * priority[segment], 1.0)
-
-
-@njit(inline="always")
-def share_out(by_segment, supply, priority, first, fill):
-    """Share of each segment's orders for a chemistry that its supply fills.
-
-    by_segment  (segment, region, chemistry, realization)  orders
-    supply      (chemistry, realization)
-    priority    (segment, realization)                     above 0
-    first       (segment, realization)                     segments in falling order of priority
-    fill        (segment, chemistry, realization)          written: in [0, 1]
-    """
-    segments, regions, chemistries, worlds = by_segment.shape
-    wanted, total = np.empty((segments, worlds)), np.empty(worlds)
-    orders, weight, rank, got = np.empty(segments), np.empty(segments), np.empty(segments, np.int64), np.empty(segments)
-    for k in range(chemistries):
-        for r in range(worlds):
-            total[r] = 0.0
-        for s in range(segments):
-            for r in range(worlds):
-                wanted[s, r] = 0.0
-            for g in range(regions):
-                for r in range(worlds):
-                    wanted[s, r] += by_segment[s, g, k, r]
-            for r in range(worlds):
-                total[r] += wanted[s, r]
-            for r in range(worlds):
-                fill[s, k, r] = 1.0
-        for r in range(worlds):  # few worlds are short of anything
-            if total[r] > supply[k, r]:
-                for s in range(segments):
-                    orders[s], weight[s], rank[s] = wanted[s, r], priority[s, r], first[s, r]
-                served(orders, supply[k, r], weight, rank, got)
-                for s in range(segments):
-                    fill[s, k, r] = got[s]

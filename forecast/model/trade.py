@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from forecast.model.calendar import MONTHS_PER_YEAR
-from forecast.model.rationing import share_out
+from forecast.model.rationing import NEARLY, served
 
 LEAST_PAID = 0.1  # share of the posted price that no credit takes off
 LEAST_NEED = 1e-12  # t of lithium
@@ -179,9 +179,10 @@ def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit
                             landed[r] = max(landed[r] - credit[g, r], LEAST_PAID * price[m, k, r])
                             share[g, m, k, r] = capacity[m, k, r] * np.exp(-elasticity[r] * np.log(landed[r] / lowest[r]))
                 for r in range(worlds):
-                    total[r] += share[g, m, k, r]
-                    value[r] += share[g, m, k, r] * landed[r]
-                    squares[r] += share[g, m, k, r] * share[g, m, k, r]
+                    weight = share[g, m, k, r]
+                    total[r] += weight
+                    value[r] += weight * landed[r]
+                    squares[r] += weight * weight
             for r in range(worlds):
                 if offered[k, r] == 0:
                     value[r], squares[r], total[r] = unsold[r], 1.0, 1.0
@@ -215,7 +216,9 @@ def deliver(share, by_region, by_segment, capacity, good, met, content, at_hand,
     fill        (segment, chemistry, realization)          written: share of orders delivered
     """
     regions, makers, chemistries, worlds = share.shape
+    segments = len(priority)
     left, room, supply, taken = np.empty(worlds), np.empty(worlds), np.empty((chemistries, worlds)), np.empty(worlds)
+    wanted, weight, rank, got = np.empty(segments), np.empty(segments), np.empty(segments, np.int64), np.empty(segments)
     sellers = np.empty(makers, np.int64)
     for r in range(worlds):
         needed[r] = 0.0
@@ -233,18 +236,20 @@ def deliver(share, by_region, by_segment, capacity, good, met, content, at_hand,
                 for r in range(worlds):
                     asked[m, k, r] += share[g, m, k, r] * by_region[g, k, r]
             for r in range(worlds):
-                able[m, k, r] = capacity[m, k, r] * good[m, k, r] * met[k, r] / MONTHS_PER_YEAR
-                output[m, k, r] = min(asked[m, k, r], able[m, k, r])
-                left[r] += asked[m, k, r] - output[m, k, r]
-                room[r] += able[m, k, r] - output[m, k, r]
+                orders, most = asked[m, k, r], capacity[m, k, r] * good[m, k, r] * met[k, r] / MONTHS_PER_YEAR
+                planned = min(orders, most)
+                able[m, k, r], output[m, k, r] = most, planned
+                left[r] += orders - planned
+                room[r] += most - planned
         for r in range(worlds):
             taken[r] = min(left[r], room[r]) / room[r] if room[r] > 0 else 0.0
         for i in range(count):
             m = sellers[i]
             for r in range(worlds):
-                output[m, k, r] += (able[m, k, r] - output[m, k, r]) * taken[r]
-                supply[k, r] += output[m, k, r]
-                cells[k, r] += output[m, k, r] / good[m, k, r]
+                final = output[m, k, r] + (able[m, k, r] - output[m, k, r]) * taken[r]
+                output[m, k, r] = final
+                supply[k, r] += final
+                cells[k, r] += final / good[m, k, r]
         for r in range(worlds):
             needed[r] += cells[k, r] * content[k, r]
     for k in range(chemistries):
@@ -255,7 +260,18 @@ def deliver(share, by_region, by_segment, capacity, good, met, content, at_hand,
                 cells[k, r] *= allowed
                 for m in range(makers):
                     output[m, k, r] *= allowed
-    share_out(by_segment, supply, priority, first, fill)
+            orders = 0.0
+            for g in range(regions):
+                orders += by_region[g, k, r]
+            short = orders > supply[k, r] * NEARLY  # few worlds are short of anything
+            if short:
+                for s in range(segments):
+                    wanted[s], weight[s], rank[s] = 0.0, priority[s, r], first[s, r]
+                    for g in range(regions):
+                        wanted[s] += by_segment[s, g, k, r]
+                served(wanted, supply[k, r], weight, rank, got)
+            for s in range(segments):
+                fill[s, k, r] = got[s] if short else 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -294,21 +310,23 @@ def look_back(
         for i in range(count):
             m = sellers[i]
             for r in range(worlds):
-                ordered[k, r] += asked[m, k, r]
-                wanted[m, k, r] = asked[m, k, r] / believed[k, r]
+                orders, cells, posted = asked[m, k, r], output[m, k, r], price[m, k, r]
+                ordered[k, r] += orders
+                wanted[m, k, r] = orders / believed[k, r]
                 could[r] += able[m, k, r]
-                made[k, r] += output[m, k, r]
-                value[k, r] += output[m, k, r] * price[m, k, r]
-                paid[r] += output[m, k, r] if price[m, k, r] >= cost[m, k, r] else 0.0
+                made[k, r] += cells
+                value[k, r] += cells * posted
+                paid[r] += cells if posted >= cost[m, k, r] else 0.0
         for r in range(worlds):
-            sold, called = made[k, r] > 0, ordered[k, r] > 0
-            sustainable[k, r] = paid[r] / made[k, r] if sold else 0.0
-            ready[k, r] = min(1.0, could[r] * believed[k, r] / ordered[k, r] if called else offered[k, r])
-            mean_price[k, r] = value[k, r] / made[k, r] if sold else among_living(price, alive, k, r)
-            short[r] = min(1.0 - made[k, r] / ordered[k, r] if called else 0.0, scarcity[r])
+            sold, orders = made[k, r], ordered[k, r]
+            sustainable[k, r] = paid[r] / sold if sold > 0 else 0.0
+            ready[k, r] = min(1.0, could[r] * believed[k, r] / orders if orders > 0 else offered[k, r])
+            mean_price[k, r] = value[k, r] / sold if sold > 0 else among_living(price, alive, k, r)
+            short[r] = min(1.0 - sold / orders if orders > 0 else 0.0, scarcity[r])
         for i in range(count):
             m = sellers[i]
             for r in range(worlds):
-                utilisation[m, k, r] = output[m, k, r] / able[m, k, r] if able[m, k, r] > 0 else 0.0
-                change = (utilisation[m, k, r] + short[r] - pressure[m, k, r]) / memory[r]
-                pressure[m, k, r] += change if able[m, k, r] > 0 else 0.0
+                if able[m, k, r] > 0:
+                    used = output[m, k, r] / able[m, k, r]
+                    utilisation[m, k, r] = used
+                    pressure[m, k, r] += (used + short[r] - pressure[m, k, r]) / memory[r]

@@ -15,21 +15,6 @@ def some(random, shape, share=0.5):
     return random.uniform(0.1, 20, shape) * (random.random(shape) < share)
 
 
-def calendar(random, now):
-    """Lead times and an empty calendar of openings, as the kernels want them, and how to read off what was entered."""
-    months = random.integers(1, SLOTS, (WORLDS, CHEMISTRIES))
-    coming, underway = np.zeros((SLOTS, MAKERS, CHEMISTRIES, WORLDS)), np.zeros((MAKERS, CHEMISTRIES, WORLDS))
-
-    def entered():
-        when = (np.arange(SLOTS)[:, None, None] - now) % SLOTS == months
-        orders = first(coming.sum(axis=0))
-        np.testing.assert_array_equal(np.moveaxis(coming, -1, 1), orders * when[:, :, None])
-        np.testing.assert_array_equal(first(underway), orders)
-        return orders
-
-    return (now, *last(months), coming, underway), entered
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_lines_open_as_numpy_says(seed):
     random = np.random.default_rng(seed)
@@ -72,27 +57,22 @@ def test_lines_are_converted_as_numpy_says(seed, money):
     line_cost, cash = random.uniform(30, 100, LINE), money * random.uniform(-0.5, 2, LINE[:2])
     means, limit = money * random.random(LINE[:2]), random.uniform(0.1, 1, WORLDS)
     expected = converted(wanted, share, line_cost, cash, means, limit, idle, capacity)
-    openings, entered = calendar(random, now=7)
+    order = np.zeros((MAKERS, CHEMISTRIES, WORLDS))
     left, share_, line_cost, cash, means, idle, capacity = last(wanted, share, line_cost, cash, means, idle, capacity)
-    building.convert(left, share_, line_cost, cash, means, limit, idle, capacity, *openings)
+    building.convert(left, share_, line_cost, cash, means, limit, idle, capacity, order)
     assert bool(expected[-1].any()) == (money > 0)
-    for seen, told in zip((first(left), first(cash), first(capacity), entered()), expected, strict=True):
-        np.testing.assert_allclose(seen, told, rtol=1e-9, atol=1e-9)
+    for seen, told in zip((left, cash, capacity, order), expected, strict=True):
+        np.testing.assert_allclose(first(seen), told, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("money", [0.0, 100.0, 1e6])
-@pytest.mark.parametrize("seed", range(4))
-def test_lines_are_built_as_numpy_says(seed, money):
-    random = np.random.default_rng(seed)
-    wanted, line_cost, cash = some(random, LINE), random.uniform(30, 100, LINE), money * random.uniform(-0.5, 2, LINE[:2])
-    means, limit = money * random.random(LINE[:2]), random.uniform(0.1, 1, WORLDS)
-    bill, most = (wanted * line_cost).sum(axis=-1), limit[:, None] * np.maximum(cash + means, 0)
-    paid = np.minimum(1, np.divide(most, bill, out=np.ones_like(bill), where=bill > 0))
-    openings, entered = calendar(random, now=7)
-    _, _, left, *_ = lines = last(wanted, line_cost, cash, means)
-    building.build(*lines, limit, *openings)
-    np.testing.assert_allclose(first(left), cash - bill * paid, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(entered(), wanted * paid[..., None], rtol=1e-12)
+def test_lines_are_entered_in_the_month_in_which_they_open():
+    random = np.random.default_rng(0)
+    order, when, before = some(random, LINE), random.integers(0, SLOTS, (WORLDS, CHEMISTRIES)), some(random, (WORLDS, SLOTS, *LINE[1:]))
+    _, _, coming, underway = found = last(order, when, before, before.sum(axis=1))
+    building.enter(*found)
+    added = order[:, None] * (np.arange(SLOTS)[:, None] == when[:, None])[:, :, None]
+    np.testing.assert_allclose(first(coming), before + added)
+    np.testing.assert_allclose(first(underway), (before + added).sum(axis=1))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -124,27 +104,11 @@ def test_programmes_advance_as_numpy_says(seed):
     np.testing.assert_array_equal(first(found), np.where(starts, 0, stage + passes))
 
 
-def test_programmes_are_told_as_numpy_says():
-    random = np.random.default_rng(0)
-    stage = random.integers(-1, STAGES + 1, (WORLDS, MAKERS, PROGRAMMES)).astype(np.int8)
-    monthly = random.random(stage.shape)
-    column, untouched = np.array([3, 0, 2]), 1
-    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(3)] + [np.full((MAKERS, WORLDS), np.nan)]
-    building.tell(*last(stage), column, STAGES, *last(monthly), *told)
-    shown, sells, builds, spending = map(first, told)
-    np.testing.assert_array_equal(shown[..., column], stage)
-    np.testing.assert_array_equal(sells[..., column], stage == STAGES)
-    np.testing.assert_array_equal(builds[..., column], stage >= STAGES - 1)
-    np.testing.assert_allclose(spending, (monthly * ((stage >= 0) & (stage < STAGES))).sum(axis=-1))
-    assert np.isnan(shown[..., untouched]).all()
-
-
 def test_a_line_that_is_converted_whole_leaves_no_crumb_that_could_sell():
     one = (1, 2, 1)
     wanted, capacity, idle = np.zeros(one), np.zeros(one), np.zeros(one)
     wanted[0, 1], capacity[0, 0], idle[0, 0] = 5, 0.7, 1 - 1e-14
     share = np.zeros((2, 2, 1))
     share[1, 0] = 0.1
-    money, openings = (np.full((1, 1), 1e6), np.zeros((1, 1)), np.ones(1)), (0, np.ones((2, 1), int), np.zeros((2, *one)), np.zeros(one))
-    building.convert(wanted, share, np.ones(one), *money, idle, capacity, *openings)
+    building.convert(wanted, share, np.ones(one), np.full((1, 1), 1e6), np.zeros((1, 1)), np.ones(1), idle, capacity, np.zeros(one))
     assert capacity[0, 0, 0] == 0
