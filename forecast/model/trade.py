@@ -22,7 +22,7 @@ LAST = [(*range(1, axes), 0)[:axes] for axes in range(6)]  # how axes are turned
 
 def worlds_last(*arrays: np.ndarray) -> list[np.ndarray]:
     """The same arrays with the first axis, realizations, last."""
-    return [array.transpose(LAST[array.ndim]) for array in arrays]
+    return [array.T if array.ndim < 3 else array.transpose(LAST[array.ndim]) for array in arrays]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
