@@ -9,6 +9,7 @@ import numpy as np
 from forecast import streams
 from forecast.model import choice
 from forecast.model.buyers import OFFER, REQUIREMENTS, TASTES
+from forecast.model.lanes import LANES
 
 
 def luck(crowd, month):
@@ -88,17 +89,28 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
 
 
 def offer_of(crowd, base, slope):
-    """What each chemistry is to the buyers of a cell, (cell, realization, chemistry) records."""
-    offer = np.zeros(crowd.base.shape, OFFER)
-    offer["base"], offer["admission"], offer["habit"] = base, crowd.admission, crowd.habit[..., None]
+    """What each chemistry is to the buyers of a cell, as ``choice.shop`` reads it."""
+    worlds, cells, chemistries = crowd.base.shape
+    offer = np.zeros((worlds, cells, len(OFFER), chemistries), np.float32)
+    written = {"base": base, "habit": crowd.habit[..., None], "admission": crowd.admission}
     for names, numbers in ((TASTES, slope), (REQUIREMENTS, crowd.limit)):
-        for place, name in enumerate(names):
-            offer[name] = numbers[:, :, place]
-    return offer.swapaxes(0, 1).copy()
+        written |= {name: numbers[:, :, place] for place, name in enumerate(names)}
+    for name, numbers in written.items():
+        offer[:, :, OFFER.index(name)] = numbers
+    return in_lanes(offer)
+
+
+def in_lanes(offer):
+    """Offers (realization, cell, field, chemistry) laid out for the kernels, by blocks of ``LANES`` chemistries."""
+    worlds, cells, _, chemistries = offer.shape
+    found = choice.offers_for(cells, worlds, chemistries)
+    for chemistry in range(chemistries):
+        found[:, :, chemistry // LANES, :, chemistry % LANES] = offer[..., chemistry].swapaxes(0, 1)
+    return found
 
 
 def shopping(crowd, month, listed=1):
-    """The compiled kernel on a crowd, listed for some months, ready to be called; it adds to the wishes it returns."""
+    """The compiled kernel on a crowd, listed for some months, ready to be called; it writes the wishes it returns."""
     c, wish = crowd, np.zeros(crowd.base.shape)
     profile = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1)
     offer = offer_of(crowd, c.base, c.slope)

@@ -12,14 +12,14 @@ from forecast.streams import keys, normal, uniform
 
 TASTES = ("price", "weight", "cold", "charging", "safety")
 REQUIREMENTS = ("specific_energy", "cycle_life", "cold_capacity", "hazard")
-OFFER = np.dtype([(name, np.float32) for name in ("base", *TASTES, *REQUIREMENTS, "admission", "habit")])
+OFFER = ("base", "habit", "admission", *TASTES, *REQUIREMENTS)
 """What a chemistry is to the buyers of a cell.
 
 base                its utility to the mean buyer
+habit               utility of owning it already
+admission           share of buyers whose products admit it; 0 no offer
 a taste             how much a standard deviation of the taste adds to that
 a requirement       the most demanding buyer whom it still serves, as a standard normal number
-admission           share of buyers whose products admit it; 0 no offer
-habit               utility of owning it already
 """
 AGE_CLASSES = 16
 """Batteries pass through this many classes of age, so lifetimes follow an Erlang distribution with a spread of 25 %."""
@@ -63,9 +63,9 @@ class Shoppers:
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
         self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / by_cell(self.segments.acceptance_time))
         worlds, segments, regions, chemistries = self.shape
-        self.offer = np.zeros((segments * regions, worlds, chemistries), OFFER)
-        self.by_place = np.moveaxis(self.offer.reshape(segments, regions, worlds, chemistries), 2, 0)
-        self.by_place["habit"] = by_cell(self.segments.habit)
+        self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
+        self.wish = blank(self.shape)
+        self._note("habit", by_cell(self.segments.habit))
         self.fix()
 
     def _enrol(self, seed: int, realizations: np.ndarray) -> None:
@@ -125,12 +125,11 @@ class Shoppers:
         self.weigh(market, now)
         if now % QUARTER == 0:
             self.align(market)
-        wish = blank(self.shape)
         if now % LISTED == 0:
             self.choice.list_due(now + LISTED, self.due, self.owned, self.start, *self.list)
         who = self.profile, self.start, self.cell_key, self.key
-        self.choice.shop(now, *self.list, *self.visits, *who, self.offer, wish.reshape(len(wish), len(self.offer), -1))
-        self.place_orders(market, wish)
+        self.choice.shop(now, *self.list, *self.visits, *who, self.offer, self.wish.reshape(len(self.wish), len(self.offer), -1))
+        self.place_orders(market, self.wish)
 
     def admit(self, market, now: int) -> None:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one, as after a bar is lifted."""
@@ -183,8 +182,23 @@ class Shoppers:
 
     def _taste(self, name: str, utility: np.ndarray) -> np.ndarray:
         """Note how a taste bends the utility of each chemistry; returns the utility of the mean buyer."""
-        self.by_place[name] = utility * by_cell(self.segments.taste_spread)
+        self._note(name, utility * by_cell(self.segments.taste_spread))
         return utility
+
+    def _note(self, name: str, number: np.ndarray) -> None:
+        """Write what a chemistry is to the buyers of each cell where they read it; (realization, segment, region, chemistry)."""
+        worlds, _, _, chemistries = self.shape
+        everywhere = np.moveaxis(np.broadcast_to(number, self.shape), 0, 2).reshape(len(self.offer), worlds, chemistries)
+        lanes = self.offer.shape[-1]
+        for block in range(self.offer.shape[2]):
+            some = everywhere[..., block * lanes : (block + 1) * lanes]
+            self.offer[:, :, block, OFFER.index(name), : some.shape[-1]] = some
+
+    def offered(self, name: str) -> np.ndarray:
+        """What ``_note`` or ``weigh`` wrote last, (realization, segment, region, chemistry) float32."""
+        worlds, segments, regions, chemistries = self.shape
+        everywhere = self.offer[..., OFFER.index(name), :].reshape(segments, regions, worlds, -1)
+        return np.moveaxis(everywhere, 2, 0)[..., :chemistries]
 
     def _met(self, name: str, margin: np.ndarray) -> np.ndarray:
         """Share of buyers who are not too demanding to be served; notes the limit.
@@ -193,7 +207,7 @@ class Shoppers:
         margin  (realization, segment, 1 or region, chemistry)  logarithm of what is given over what the median buyer needs
         """
         limit = margin / by_cell(self.segments.requirement_spread)
-        self.by_place[name] = limit
+        self._note(name, limit)
         return normal_share(limit)
 
     def weigh(self, market, now: int) -> None:
@@ -208,7 +222,8 @@ class Shoppers:
         places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
         own = self.segments
         tastes = own.price_sensitivity, own.weight, own.taste_spread, own.imitation, own.variety
-        self.offers.weigh(*self.worlds_last(*changing, *places, *tastes, self.on_record, self.by_place))
+        arrays = (*self.worlds_last(*changing, *places, *tastes, self.on_record), self.offer)
+        self.offers.weigh(*arrays)
 
     def serving(self, now: int, energy: np.ndarray) -> np.ndarray:
         """Most demanding buyer whom the specific energy of the day serves, standard normal, (realization, segment, chemistry).
@@ -220,7 +235,7 @@ class Shoppers:
 
     def align(self, market) -> None:
         """Note each quarter what share of buyers a chemistry suits."""
-        market.application_alignment[...] = self.by_place["admission"] * self.lasting_met
+        market.application_alignment[...] = self.offered("admission") * self.lasting_met
         market.application_alignment[...] *= normal_share(self.served)[:, :, None, :]
 
     def place_orders(self, market, wish: np.ndarray) -> None:

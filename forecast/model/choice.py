@@ -16,17 +16,20 @@ from numba import njit
 from forecast.mixing import GOLDEN, scramble
 from forecast.model.calendar import QUARTER
 from forecast.model.instructions import WIDTH, equal, fetch, less, lowest
+from forecast.model.lanes import LANES, both, count_of, either, heap, lanes, larger, largest, note, number, power, put, ranks, spread, whole
 
 BUYER = np.uint64(0xD1B54A32D192ED03)
 S16, S40 = np.uint64(16), np.uint64(40)
 LOW24 = np.uint64(2**24 - 1)
 UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
-NEVER = np.float32(-1e4)
-LANES = 16  # visitors who choose side by side
+NEVER, NONE = np.float32(-1e30), np.float32(0.0)
+GROUP = 128  # visitors who go through a step together
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
+BASE, HABIT, ADMISSION, TASTE, NEED = 0, 1, 2, 3, 3 + TASTES
+FIELDS = NEED + NEEDS
 Four = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -37,26 +40,28 @@ def room(worlds: int, cells: int, buyers: int) -> tuple[Four, Four]:
     """
     most, ends = worlds * buyers, cells * worlds + 1
     listed = np.empty(most, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most, np.int8), np.zeros(ends, np.int64)
-    return listed, (np.empty(most, np.int64), np.empty(most, np.int8), np.empty(most, np.float32), np.zeros(ends, np.int64))
+    return listed, (np.empty(most, np.int32), np.empty(most, np.int8), np.empty(most, np.float32), np.zeros(ends, np.int64))
+
+
+def offers_for(cells: int, worlds: int, chemistries: int) -> np.ndarray:
+    """Room for what each chemistry is to the buyers of a cell, (cell, realization, block, field, lane): blocks of ``LANES`` chemistries."""
+    return np.zeros((cells, worlds, -(-chemistries // LANES), FIELDS, LANES), np.float32)
 
 
 @njit(inline="always")
 def _exp(x):
-    """exp for x <= 0 in float32: 2**whole times a polynomial on the fraction, relative error below 1e-6; 0 far below."""
-    y = max(x, np.float32(-87.0)) * np.float32(1.4426950408889634)
-    whole = np.floor(y)
-    f = (y - whole) * np.float32(0.6931471805599453)
-    p = np.float32(1.0 / 5040.0)
-    p = p * f + np.float32(1.0 / 720.0)
+    """exp of lanes <= 0: 2**whole times a polynomial on the fraction, relative error below 1e-6; 0 far below."""
+    y = larger(x, np.float32(-87.0)) * np.float32(1.4426950408889634)
+    floor = whole(y)
+    f = (y - floor) * np.float32(0.6931471805599453)
+    p = np.float32(1.0 / 5040.0) * f + np.float32(1.0 / 720.0)
     p = p * f + np.float32(1.0 / 120.0)
     p = p * f + np.float32(1.0 / 24.0)
     p = p * f + np.float32(1.0 / 6.0)
     p = p * f + np.float32(0.5)
     p = p * f + np.float32(1.0)
     p = p * f + np.float32(1.0)
-    power = np.int32(whole) + np.int32(127)
-    value = p * np.int32(power << np.int32(23)).view(np.float32)
-    return value if x > np.float32(-80.0) else np.float32(0.0)
+    return either(x > np.float32(-80.0), p * power(floor), np.float32(0.0))
 
 
 @njit(inline="always")
@@ -106,30 +111,49 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
 
 
 @njit(inline="always")
-def _those_due(month, when, buyer, profile, begin, end, today):
-    """Note the places on the list of those who fall due this month, and ask memory for what they are; returns how many."""
-    now, count = np.int16(month), 0
-    for group in range(begin, end, WIDTH):
-        found = _first(equal(when, group, now), end - group)
-        while found != 0:
-            place = group + np.int64(lowest(found))
-            today[count] = place
-            count += 1
-            fetch(profile, np.int64(buyer[place]) * TRAITS)
-            fetch(profile, np.int64(buyer[place]) * TRAITS + TRAITS - 1)
-            found &= found - np.uint64(1)
-    return count
+def _those_due(month, when, mine, buyer, profile, places, until, cell, worlds, visitor, world):
+    """Note who falls due this month in a cell, world by world, and ask memory for what they are."""
+    now, here = np.int16(month), until[cell]
+    first = here
+    for r in range(worlds):
+        end = places[cell + r + 1]
+        for group in range(places[cell + r], end, WIDTH):
+            found = _first(equal(when, group, now), end - group)
+            while found != 0:
+                place = group + np.int64(lowest(found))
+                note(visitor, here, np.int32(place))
+                note(world, here - first, np.int16(r))
+                here += 1
+                me = np.int64(number(buyer, place)) * TRAITS
+                fetch(mine, place)
+                fetch(profile, me)
+                fetch(profile, me + TRAITS - 1)
+                found &= found - np.uint64(1)
+        until[cell + r + 1] = here
 
 
 @njit(inline="always")
-def _offers(offer, offers):
-    """Note the chemistries that anybody's products admit; returns how many."""
-    offered = 0
-    for k in range(len(offer)):
-        if offer[k].admission > 0:
-            offers[offered] = k
-            offered += 1
-    return offered
+def _weigh_up(me, own, profile, offer, at, weight, here, blocks, anything):
+    """Write the utility of each chemistry that fits a visitor, ``NEVER`` for others, and return the highest.
+
+    anything  whatever is offered fits
+    """
+    openness, best, name = number(profile, me + TASTES + NEEDS), spread(NEVER), ranks()
+    for b in range(blocks):
+        admission = lanes(offer, at + ADMISSION * LANES)
+        u = lanes(offer, at + BASE * LANES) + either(name == own, lanes(offer, at + HABIT * LANES), NONE)
+        for a in range(TASTES):
+            u = u + number(profile, me + a) * lanes(offer, at + (TASTE + a) * LANES)
+        if anything:
+            fits = admission > NONE
+        else:
+            fits = openness < admission
+            for q in range(NEEDS):
+                fits = both(fits, number(profile, me + TASTES + q) <= lanes(offer, at + (NEED + q) * LANES))
+        u = either(fits, u, NEVER)
+        put(weight, here + b * LANES, u)
+        best, name, at = larger(best, u), name + np.float32(LANES), at + FIELDS * LANES
+    return largest(best)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -138,7 +162,7 @@ def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, 
 
     month      index of the month
     buyer, when, mine, places  the list of those who fall due soon; as in ``list_due``, places its ``until``
-    visitor    (visit,) int64                          written: place on the list of who chose this month
+    visitor    (visit,) int32                          written: place on the list of who chose this month
     pick       (visit,) int8                           written: chemistry each visitor chose, -1 none
     luck       (visit,) f32                            written: uniform luck of each visitor that is left for the delivery
     until      (cell x realization + 1,) int64         written: visits of a world in a cell end here, the next begin
@@ -146,96 +170,65 @@ def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, 
     start      (cell + 1,) int64                       first buyer of each cell
     cell_key   (cell,) uint64                          luck of each cell, by name
     key        (realization,) uint64                   luck of this world
-    offer      (cell, realization, chemistry) records  what each chemistry is to the buyers of a cell (``buyers.OFFER``)
+    offer      (cell, realization, block, field, lane) f32  what each chemistry is to the buyers of a cell (``buyers.OFFER``)
     wish       (realization, cell, chemistry)          written: sum of choice probabilities
 
-    A buyer for whom nothing on offer is good enough takes from what is offered. ``LANES`` visitors of a cell choose side by
-    side, each in a lane of its own through the loops, which so run as vectors; lanes left over repeat the last visitor and
-    count for nothing.
+    A buyer for whom nothing on offer is good enough takes from what is offered. Chemistries stand side by side in lanes and
+    are weighed at once; in lanes left over nothing is offered. Visitors of a cell in all worlds go through each step in groups:
+    a step of one need not wait for that of another.
     """
-    cells, worlds, chemistries = offer.shape
-    occasion = np.uint64(month) * GOLDEN
-    taste, need = np.empty((TASTES, LANES), np.float32), np.empty((NEEDS, LANES), np.float32)
-    openness, best, sofar, mark = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    own, passed, bits = np.empty(LANES, np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.uint64)
-    utility, weight = np.empty((chemistries, LANES), np.float32), np.empty((chemistries, LANES), np.float32)
-    wishes, offers = np.empty((chemistries, LANES)), np.empty(chemistries, np.int64)
-    largest = 0
-    for place in range(len(places) - 1):  # loops, here and below: what numpy offers takes seconds to compile
-        largest = max(largest, places[place + 1] - places[place])
-    today = np.empty(largest + LANES + 1, np.int64)
+    cells, worlds, blocks, _, _ = offer.shape
+    chemistries, width, occasion, largest_cell = wish.shape[2], blocks * LANES, np.uint64(month) * GOLDEN, 0
+    for c in range(cells):  # loops, here and below: what numpy offers takes seconds to compile
+        largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
+    weight, reached = np.empty(GROUP * width, np.float32), np.empty(GROUP * width, np.float32)
+    top, mark, share = np.empty(GROUP, np.float32), np.empty(GROUP, np.float32), np.empty(GROUP, np.float32)
+    bits, world, wishes = np.empty(GROUP, np.uint64), np.empty(largest_cell, np.int16), np.empty(worlds * width)
     for c in range(cells):
+        _those_due(month, when, mine, buyer, profile, places, until, c * worlds, worlds, visitor, world)
+        for i in range(worlds * width):
+            wishes[i] = 0.0
+        first, end = until[c * worlds], until[(c + 1) * worlds]
+        for begin in range(first, end, GROUP):
+            count = min(GROUP, end - begin)
+            for i in range(count):
+                place, there = np.int64(number(visitor, begin + i)), np.int64(number(world, begin - first + i))
+                who, own = np.int64(number(buyer, place)), np.float32(number(mine, place))
+                at = (c * worlds + there) * blocks * FIELDS * LANES
+                best = NEVER
+                for again in range(2):
+                    if best == NEVER:
+                        best = _weigh_up(who * TRAITS, own, profile, offer, at, weight, i * width, blocks, again)
+                top[i] = best
+                bits[i] = (number(key, there) ^ (cell_key[c] + np.uint64(who - start[c]) * BUYER)) + occasion
+            for i in range(count):
+                bits[i] = scramble(scramble(bits[i]))
+            for i in range(count):
+                for b in range(blocks):
+                    here = i * width + b * LANES
+                    put(weight, here, _exp(lanes(weight, here) - top[i]))
+            for i in range(count):
+                sofar = NONE
+                for b in range(blocks):
+                    for lane in range(LANES):
+                        here = i * width + b * LANES + lane
+                        sofar += number(weight, here)
+                        note(reached, here, sofar)
+                mark[i], share[i] = sofar, sofar if top[i] > NEVER else np.float32(np.inf)
+            for i in range(count):
+                note(luck, begin + i, np.float32((bits[i] >> S16) & LOW24) * UNIT)
+                mark[i] *= np.float32(bits[i] >> S40) * UNIT
+                share[i] = np.float32(1.0) / share[i]
+            for i in range(count):
+                passed, there = 0, np.int64(number(world, begin - first + i))
+                for b in range(blocks):
+                    here = i * width + b * LANES
+                    passed += count_of(lanes(reached, here) <= mark[i])
+                    heap(wishes, there * width + b * LANES, lanes(weight, here) * share[i])
+                note(pick, begin + i, np.int8(passed) if top[i] > NEVER else NOTHING)
         for r in range(worlds):
-            begin, end = places[c * worlds + r], places[c * worlds + r + 1]
-            first, visitors = until[c * worlds + r], _those_due(month, when, buyer, profile, begin, end, today)
-            until[c * worlds + r + 1] = first + visitors
-            for i in range(visitors):
-                visitor[first + i], pick[first + i] = today[i], NOTHING
-            offered = _offers(offer[c, r], offers)
-            if visitors == 0 or offered == 0:
-                continue
-            for i in range(LANES):
-                today[visitors + i] = today[visitors - 1]
-            for o in range(offered):
-                for i in range(LANES):
-                    wishes[o, i] = 0.0
-            for begin in range(0, visitors, LANES):
-                here = min(LANES, visitors - begin)
-                for i in range(LANES):
-                    who = np.int64(buyer[today[begin + i]])
-                    for a in range(TASTES):
-                        taste[a, i] = profile[who, a]
-                    for q in range(NEEDS):
-                        need[q, i] = profile[who, TASTES + q]
-                    openness[i] = profile[who, TASTES + NEEDS]
-                    own[i] = mine[today[begin + i]]
-                    bits[i] = who - start[c]
-                    best[i] = NEVER
-                for i in range(LANES):
-                    bits[i] = scramble(scramble((key[r] ^ (cell_key[c] + bits[i] * BUYER)) + occasion))
-                for o in range(offered):
-                    k = offers[o]
-                    this, mean, loyalty, admitted = np.float32(k), offer[c, r, k].base, offer[c, r, k].habit, offer[c, r, k].admission
-                    b0, b1, b2 = offer[c, r, k].price, offer[c, r, k].weight, offer[c, r, k].cold
-                    b3, b4 = offer[c, r, k].charging, offer[c, r, k].safety
-                    n0, n1 = offer[c, r, k].specific_energy, offer[c, r, k].cycle_life
-                    n2, n3 = offer[c, r, k].cold_capacity, offer[c, r, k].hazard
-                    for i in range(LANES):
-                        u = mean + (loyalty if own[i] == this else np.float32(0.0))
-                        u = u + taste[0, i] * b0 + taste[1, i] * b1 + taste[2, i] * b2 + taste[3, i] * b3 + taste[4, i] * b4
-                        fits = (openness[i] < admitted) & (need[0, i] <= n0) & (need[1, i] <= n1) & (need[2, i] <= n2) & (need[3, i] <= n3)
-                        w = u if fits else NEVER
-                        utility[o, i], weight[o, i] = u, w
-                        best[i] = w if w > best[i] else best[i]
-                for i in range(here):
-                    if best[i] == NEVER:
-                        for o in range(offered):
-                            weight[o, i] = utility[o, i]
-                            best[i] = max(best[i], utility[o, i])
-                for i in range(LANES):
-                    sofar[i] = np.float32(0.0)
-                    passed[i] = 0
-                for o in range(offered):
-                    for i in range(LANES):
-                        weight[o, i] = _exp(weight[o, i] - best[i])
-                        sofar[i] += weight[o, i]
-                for i in range(LANES):
-                    mark[i] = np.float32(bits[i] >> S40) * UNIT * sofar[i]
-                    best[i] = np.float32(1.0) / sofar[i] if i < here else np.float32(0.0)
-                    sofar[i] = np.float32(0.0)
-                for o in range(offered):
-                    for i in range(LANES):
-                        sofar[i] += weight[o, i]
-                        passed[i] += sofar[i] <= mark[i]
-                        wishes[o, i] += weight[o, i] * best[i]
-                for i in range(here):
-                    pick[first + begin + i] = offers[min(passed[i], offered - 1)]
-                    luck[first + begin + i] = np.float32((bits[i] >> S16) & LOW24) * UNIT
-            for o in range(offered):
-                total = 0.0
-                for i in range(0, LANES, 4):
-                    total += (wishes[o, i] + wishes[o, i + 1]) + (wishes[o, i + 2] + wishes[o, i + 3])
-                wish[r, c, offers[o]] += total
+            for k in range(chemistries):
+                wish[r, c, k] = wishes[r * width + k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

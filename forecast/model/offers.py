@@ -9,6 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from forecast.model.choice import ADMISSION, BASE, NEED, TASTE
+from forecast.model.lanes import LANES
+
+PRICE, WEIGHT, SPECIFIC_ENERGY = TASTE, TASTE + 1, NEED
+NEAR = 16  # worlds whose offers stay in the cache while they are written
 A_LITTLE = 1e-12  # GWh: keeps the ratio of no orders to no orders at 1
 
 
@@ -32,23 +37,25 @@ def weigh(
     range_taste  (region, realization)                      factor on the taste for specific energy
     sensitivity, weight, spread, imitation, variety  (segment, realization)  as in ``Segment``
     on_record    (segment,)                                 1 where unexplained tastes are felt, else 0
-    offer        (segment, region, chemistry, realization)  records; written: base, price, weight, specific_energy, admission
+    offer        (cell, realization, block, field, lane)    f32, as ``choice.shop`` reads it; these five fields are written
     """
     segments, regions, chemistries, worlds = dear.shape
     for s in range(segments):
         for g in range(regions):
-            for k in range(chemistries):
-                for r in range(worlds):
-                    price = -sensitivity[s, r] * dear[s, g, k, r]
-                    light = weight[s, r] * range_taste[g, r] * energy[k, r]
-                    company = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
-                    rest = waiting[s, k, r] + on_record[s] * unexplained[g, k, r]
-                    here = offer[s, g, k, r]
-                    here.base = price + lasting[s, g, k, r] + light + company + rest
-                    here.price = price * spread[s, r]
-                    here.weight = light * spread[s, r]
-                    here.specific_energy = served[s, k, r]
-                    here.admission = opened[s, k, r] * (1.0 - barred[s, g, k, r])
+            for near in range(0, worlds, NEAR):
+                for k in range(chemistries):
+                    for r in range(near, min(near + NEAR, worlds)):
+                        price = -sensitivity[s, r] * dear[s, g, k, r]
+                        light = weight[s, r] * range_taste[g, r] * energy[k, r]
+                        company = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
+                        rest = waiting[s, k, r] + on_record[s] * unexplained[g, k, r]
+                        here = offer[s * regions + g, r, k // LANES]
+                        lane = k % LANES
+                        here[BASE, lane] = price + lasting[s, g, k, r] + light + company + rest
+                        here[PRICE, lane] = price * spread[s, r]
+                        here[WEIGHT, lane] = light * spread[s, r]
+                        here[SPECIFIC_ENERGY, lane] = served[s, k, r]
+                        here[ADMISSION, lane] = opened[s, k, r] * (1.0 - barred[s, g, k, r])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -29,7 +29,7 @@ def stand(**differences):
 def utility(shoppers, market):
     """Utility of each chemistry to the mean buyer now, (realization, segment, region, chemistry)."""
     shoppers.weigh(market, 0)
-    return shoppers.by_place["base"].copy()
+    return shoppers.offered("base").copy()
 
 
 def change(shoppers, market, column, step, place=...):
@@ -87,7 +87,7 @@ def test_a_new_chemistry_is_designed_in_from_its_first_samples_and_spreads_over_
         market.programme_stage[:, 0, SODIUM] = SAMPLES if month >= 10 else SAMPLES - 1
         shoppers.admit(market, month)
         shoppers.weigh(market, month)
-        opened.append(shoppers.by_place["admission"][0, CARS, 0].copy())
+        opened.append(shoppers.offered("admission")[0, CARS, 0].copy())
     opened = np.array(opened)
     np.testing.assert_allclose(opened[:, [LFP, NMC]], 1)
     assert not opened[:17, SODIUM].any()
@@ -101,7 +101,7 @@ def test_products_open_one_by_one_to_a_chemistry_that_is_no_longer_barred():
         market.barred[..., LFP] = 0.8 if month < 6 else 0.1
         shoppers.admit(market, month)
         shoppers.weigh(market, month)
-        open_to.append(shoppers.by_place["admission"][0, CARS, 0, LFP])
+        open_to.append(shoppers.offered("admission")[0, CARS, 0, LFP])
     np.testing.assert_allclose(open_to[:6], 0.2, rtol=1e-6)
     np.testing.assert_allclose(open_to[5 + 12], 1 - 0.8 / np.e, rtol=1e-6)
     assert (np.diff(open_to[5:]) > 0).all()
@@ -113,8 +113,8 @@ def test_what_nobody_offers_or_the_law_forbids_is_not_admitted():
     market.barred[..., LFP] = 0.3
     shoppers.admit(market, 0)
     shoppers.weigh(market, 0)
-    np.testing.assert_allclose(shoppers.by_place["admission"][..., LFP], 0.7, rtol=1e-6)
-    assert not shoppers.by_place["admission"][..., NMC].any()
+    np.testing.assert_allclose(shoppers.offered("admission")[..., LFP], 0.7, rtol=1e-6)
+    assert not shoppers.offered("admission")[..., NMC].any()
 
 
 def test_half_of_the_buyers_need_more_than_the_median_requirement():
@@ -122,7 +122,7 @@ def test_half_of_the_buyers_need_more_than_the_median_requirement():
     for energy, expected in ((150.0, 0.0), (150.0 * np.exp(0.2), 1.0)):
         market.specific_energy[...] = energy / shoppers.chemistries.packing[:, 0]
         shoppers.weigh(market, 0)
-        np.testing.assert_allclose(shoppers.by_place["specific_energy"][:, CARS], expected, atol=1e-6)
+        np.testing.assert_allclose(shoppers.offered("specific_energy")[:, CARS], expected, atol=1e-6)
 
 
 def test_batteries_retire_after_their_life_on_average_spread_by_a_quarter():

@@ -14,7 +14,7 @@ TIE = 1e-5
 
 
 @settings(max_examples=20)
-@given(seed=st.integers(0, 10**6), chemistries=st.integers(1, 7), month=st.integers(0, 4))
+@given(seed=st.integers(0, 10**6), chemistries=st.integers(1, 18), month=st.integers(0, 4))
 def test_wishes_and_picks_are_those_of_the_plain_twin(seed, chemistries, month):
     crowd = twins.crowd_of(seed, chemistries=chemistries, opening_life=10)
     twins.shop(crowd, month)

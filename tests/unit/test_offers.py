@@ -6,7 +6,7 @@ from forecast.model import offers
 from forecast.model.buyers import OFFER
 from tests import twins
 
-SEGMENTS, REGIONS, CHEMISTRIES, WORLDS = SIZES = (3, 2, 4, 5)
+SEGMENTS, REGIONS, CHEMISTRIES, WORLDS = SIZES = (3, 2, 9, 5)
 WHOLE, BY_SEGMENT, BY_REGION = SIZES, (SEGMENTS, CHEMISTRIES, WORLDS), (REGIONS, CHEMISTRIES, WORLDS)
 
 
@@ -20,12 +20,14 @@ def test_what_an_offer_is_to_a_cell_is_what_the_plain_twin_says():
     places = (WHOLE,) * 4 + (BY_SEGMENT,) * 3 + ((CHEMISTRIES, WORLDS), BY_REGION, BY_REGION, (REGIONS, WORLDS))
     weighed = random(*places, *((SEGMENTS, WORLDS),) * 5)
     on_record = np.array([1.0, 0.0, 1.0])
-    offer = np.zeros((SEGMENTS, REGIONS, WORLDS, CHEMISTRIES), OFFER).swapaxes(2, 3)
-    offer["cold"] = 7
+    untouched = np.full((WORLDS, SEGMENTS * REGIONS, len(OFFER), CHEMISTRIES), 7.0)
+    offer = twins.in_lanes(untouched)
     offers.weigh(*weighed, on_record, offer)
-    for name, expected in twins.weighed(*weighed, on_record).items():
-        np.testing.assert_allclose(offer[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
-    assert (offer["cold"] == 7).all()
+    said = twins.weighed(*weighed, on_record)
+    for name, expected in said.items():
+        untouched[:, :, OFFER.index(name)] = np.moveaxis(expected, -1, 0).reshape(WORLDS, -1, CHEMISTRIES)
+    np.testing.assert_allclose(offer, twins.in_lanes(untouched), rtol=1e-5, atol=1e-6)
+    assert (offer[:, :, 0, OFFER.index("cold"), :CHEMISTRIES] == 7).all()
 
 
 def test_orders_are_what_the_plain_twin_says():

@@ -102,7 +102,7 @@ def test_buyers_who_are_all_alike_choose_by_the_logit_formula():
         market, shoppers = stage.market, stage.agents["Shoppers"]
         if market.month == 1:
             shoppers.weigh(market, 0)
-            seen.append((market.orders.copy(), shoppers.by_place["base"].astype(float)))
+            seen.append((market.orders.copy(), shoppers.offered("base").astype(float)))
 
     play(draw(world, 1, np.arange(3)), spectator=spectator)
     orders, base = seen[0]
