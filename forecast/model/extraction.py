@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 
 from forecast.model.calendar import MONTHS_PER_YEAR
+from forecast.model.instructions import fetch
+from forecast.model.lanes import number
 from forecast.model.market import STATUS
 
 MARGIN = 0.9  # share of running capacity below the marginal cost; the dearest tenth has other reasons to run
@@ -13,15 +15,18 @@ RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(len(STATUS))
 
 
 @njit(inline="always")
-def _marginal(world, cash_cost, order, running, total):
-    """Cash cost, as it was at the start, below which most of the running capacity lies, USD/t."""
-    reached = 0.0
+def _marginal(cash_cost, order, running, total, cheap, marginal):
+    """Write the cash cost below which most of the running capacity lies, USD/t."""
+    worlds = len(total)
+    reached = np.zeros(worlds)
+    for r in range(worlds):
+        marginal[r] = cheap[r] * cash_cost[order[0, r], r]
     for rank in range(len(order)):
-        mine = order[rank, world]
-        reached += running[mine, world]
-        if reached >= MARGIN * total:
-            return cash_cost[mine, world]
-    return cash_cost[order[0, world], world]
+        for r in range(worlds):
+            mine, before = order[rank, r], reached[r]
+            reached[r] += running[mine, r]
+            if before < MARGIN * total[r] <= reached[r]:
+                marginal[r] = cheap[r] * cash_cost[mine, r]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -39,7 +44,7 @@ def work(
     cheap        (realization,)                 cost over that of the start
     cash_cost    (mine, realization)            at the start, USD/t
     order        (mine, realization) int        mines from the cheapest to the dearest
-    opening      (month, mine, realization)     capacity that opens, if no month is lost from now on and none was before, t/year
+    opening      (mine, realization, month)     capacity that opens, if no month is lost from now on and none was before, t/year
     luck         (month, mine, realization)     standard normal
     cut          (mine, realization)            share of output lost
     lost         (mine, realization) int        months in which building was suspended
@@ -51,45 +56,51 @@ def work(
     mines, worlds = capacity.shape
     ramping, total, factor = np.zeros(worlds), np.zeros(worlds), np.exp(unexplained)
     worth, taken = price / cheap, np.empty(worlds)
-    faster, slower, throttled = np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    faster, slower, throttled, idle_below = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    restart_above, restart_time, outage = np.empty(worlds), np.empty(worlds), np.empty(worlds)
     for r in range(worlds):
-        faster[r], slower[r] = 1.0 / own[r].ramp_time, 1.0 / own[r].slowdown_time
+        faster[r], slower[r], outage[r] = 1.0 / own[r].ramp_time, 1.0 / own[r].slowdown_time, own[r].outage
         taken[r] = min(own[r].unsold_limit / max(unsold[r], 1e-9), 1.0)
-        throttled[r] = 1.0 / (own[r].full_above - own[r].idle_below)
+        throttled[r], idle_below[r] = 1.0 / (own[r].full_above - own[r].idle_below), own[r].idle_below
+        restart_above[r], restart_time[r] = own[r].restart_above, own[r].restart_time
     for m in range(mines):
+        following = min(m + 1, mines - 1)
+        for r in range(worlds):
+            if underway[following, r] > 0:
+                today = (following * worlds + r) * opening.shape[2] + now - lost[following, r]
+                fetch(opening, today)
+                fetch(opening, today + MONTHS_PER_YEAR)
         for r in range(worlds):
             if underway[m, r] > 0:
                 if taken[r] < 1.0:
                     lost[m, r] += 1
                 else:
-                    worked = now - lost[m, r]
-                    opened = opening[worked, m, r]
-                    for month in range(worked + 1, min(worked + 1 + MONTHS_PER_YEAR, len(opening))):
-                        ramping[r] += opening[month, m, r]
+                    today = (m * worlds + r) * opening.shape[2] + now - lost[m, r]
+                    opened, coming = number(opening, today), ramping[r]
+                    for later in range(1, MONTHS_PER_YEAR + 1):  # the calendar goes on for a year after the horizon
+                        coming += number(opening, today + later)
+                    ramping[r] = coming
                     if opened > 0:
                         capacity[m, r] += opened
                         underway[m, r] -= opened
                         status[m, r] = max(status[m, r], PRODUCING)
-            if status[m, r] < PRODUCING:
-                output[m, r] = 0.0
-                continue
-            over_cost = worth[r] / cash_cost[m, r]
-            if status[m, r] == PRODUCING and over_cost < own[r].idle_below:
-                status[m, r] = IDLE
-            waited[m, r] = waited[m, r] + 1 if status[m, r] == IDLE and over_cost > own[r].restart_above else 0
-            if waited[m, r] >= own[r].restart_time:
-                status[m, r] = PRODUCING
-            throttle = taken[r] * min(max((over_cost - own[r].idle_below) * throttled[r], 0.0), 1.0)
-            target = capacity[m, r] * throttle if status[m, r] == PRODUCING else 0.0
+        for r in range(worlds):  # what was never opened has no capacity and puts out nothing
+            state, over_cost = status[m, r], worth[r] / cash_cost[m, r]
+            state = IDLE if state == PRODUCING and over_cost < idle_below[r] else state
+            wait = waited[m, r] + 1 if state == IDLE and over_cost > restart_above[r] else 0
+            state = PRODUCING if wait >= restart_time[r] else state
+            throttle = taken[r] * min(max((over_cost - idle_below[r]) * throttled[r], 0.0), 1.0)
+            target = capacity[m, r] * throttle if state == PRODUCING else 0.0
             gap = target - running[m, r]
-            running[m, r] += gap * (faster[r] if gap > 0 else slower[r])
-            ramping[r] += target - running[m, r]
-            total[r] += running[m, r]
-            works = max(1.0 + own[r].outage * luck[now, m, r], 0.0) * min(max(1.0 - cut[m, r], 0.0), 1.0)
-            output[m, r] = running[m, r] * works * factor[r] / MONTHS_PER_YEAR
+            runs = running[m, r] + gap * (faster[r] if gap > 0 else slower[r])
+            works = max(1.0 + outage[r] * luck[now, m, r], 0.0) * min(max(1.0 - cut[m, r], 0.0), 1.0)
+            status[m, r], waited[m, r], running[m, r] = state, wait, runs
+            ramping[r] += target - runs
+            total[r] += runs
+            output[m, r] = runs * works * factor[r] / MONTHS_PER_YEAR
     for r in range(worlds):
         ahead[r] = ramping[r] * factor[r]
-        marginal[r] = cheap[r] * _marginal(r, cash_cost, order, running, total[r])
+    _marginal(cash_cost, order, running, total, cheap, marginal)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -109,8 +120,8 @@ def build(now, size, lead, opening, lost, underway):
 
 @njit(inline="always")
 def _enter(now, mine, world, size, lead, opening, lost, underway):
-    when = min(now - lost[mine, world] + int(max(np.rint(lead), 1.0)), len(opening) - 1)
-    opening[when, mine, world] += size
+    when = min(now - lost[mine, world] + int(max(np.rint(lead), 1.0)), opening.shape[2] - 1)
+    opening[mine, world, when] += size
     underway[mine, world] += size
 
 

@@ -79,7 +79,7 @@ class Mines:
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
-        self.opening = np.zeros((beyond + 1, *self.capacity.T.shape))
+        self.opening = np.zeros((*self.capacity.T.shape, beyond + 1))  # the months of a mine side by side: they are read together
         self.underway, self.lost = blank(self.capacity.shape), blank(self.capacity.shape, 0, np.int16)
         self._continue_building(own)
         self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)

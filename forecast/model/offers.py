@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from forecast.model.choice import ADMISSION, BASE, NEED, TASTE
-from forecast.model.lanes import LANES
+from forecast.model.choice import ADMISSION, BASE, FIELDS, NEED, TASTE
+from forecast.model.lanes import LANES, note, number
 
 PRICE, WEIGHT, SPECIFIC_ENERGY = TASTE, TASTE + 1, NEED
-NEAR = 16  # worlds whose offers stay in the cache while they are written
 A_LITTLE = 1e-12  # GWh: keeps the ratio of no orders to no orders at 1
 
 
@@ -40,22 +39,36 @@ def weigh(
     offer        (cell, realization, block, field, lane)    f32, as ``choice.shop`` reads it; these five fields are written
     """
     segments, regions, chemistries, worlds = dear.shape
+    price, light, company, rest = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    base, dearer, lighter = np.empty(chemistries * worlds, np.float32), np.empty(chemistries * worlds, np.float32), np.empty(chemistries * worlds, np.float32)
+    reach, admission = np.empty(chemistries * worlds, np.float32), np.empty(chemistries * worlds, np.float32)
     for s in range(segments):
         for g in range(regions):
-            for near in range(0, worlds, NEAR):
+            for k in range(chemistries):  # short loops over few arrays run as vectors
+                for r in range(worlds):
+                    price[r] = -sensitivity[s, r] * dear[s, g, k, r]
+                for r in range(worlds):
+                    light[r] = weight[s, r] * range_taste[g, r] * energy[k, r]
+                for r in range(worlds):
+                    company[r] = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
+                for r in range(worlds):
+                    rest[r] = waiting[s, k, r] + on_record[s] * unexplained[g, k, r]
+                for r in range(worlds):
+                    base[k * worlds + r] = price[r] + lasting[s, g, k, r] + light[r] + company[r] + rest[r]
+                for r in range(worlds):
+                    dearer[k * worlds + r], lighter[k * worlds + r] = price[r] * spread[s, r], light[r] * spread[s, r]
+                for r in range(worlds):
+                    reach[k * worlds + r] = served[s, k, r]
+                    admission[k * worlds + r] = opened[s, k, r] * (1.0 - barred[s, g, k, r])
+            blocks = offer.shape[2]
+            for r in range(worlds):
                 for k in range(chemistries):
-                    for r in range(near, min(near + NEAR, worlds)):
-                        price = -sensitivity[s, r] * dear[s, g, k, r]
-                        light = weight[s, r] * range_taste[g, r] * energy[k, r]
-                        company = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
-                        rest = waiting[s, k, r] + on_record[s] * unexplained[g, k, r]
-                        here = offer[s * regions + g, r, k // LANES]
-                        lane = k % LANES
-                        here[BASE, lane] = price + lasting[s, g, k, r] + light + company + rest
-                        here[PRICE, lane] = price * spread[s, r]
-                        here[WEIGHT, lane] = light * spread[s, r]
-                        here[SPECIFIC_ENERGY, lane] = served[s, k, r]
-                        here[ADMISSION, lane] = opened[s, k, r] * (1.0 - barred[s, g, k, r])
+                    here = (((s * regions + g) * worlds + r) * blocks + k // LANES) * FIELDS * LANES + k % LANES
+                    note(offer, here + BASE * LANES, number(base, k * worlds + r))
+                    note(offer, here + PRICE * LANES, number(dearer, k * worlds + r))
+                    note(offer, here + WEIGHT * LANES, number(lighter, k * worlds + r))
+                    note(offer, here + SPECIFIC_ENERGY * LANES, number(reach, k * worlds + r))
+                    note(offer, here + ADMISSION * LANES, number(admission, k * worlds + r))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
