@@ -15,6 +15,7 @@ import numpy as np
 
 GOLDEN = 0x9E3779B97F4A7C15
 MANY = 10_000  # numbers from which on compiled code pays
+HAND = 12  # occasions that a deck deals in one go
 
 
 def mix(number: np.ndarray) -> np.ndarray:
@@ -61,10 +62,30 @@ def each(
 
     skipped  occasions at the beginning that nobody will look at, where there is but one axis of them: they are left out
     """
-    dealt = np.empty((math.prod(shape) - skipped, len(names), len(realizations)))
-    key = _keys(seed, names, realizations)
+    dealt = _deal(draw, _keys(seed, names, realizations), skipped, math.prod(shape) - skipped)
+    axes = (len(dealt),) if skipped else shape
+    return np.moveaxis(dealt.reshape(*axes, *dealt.shape[1:]), -1, 0)
+
+
+class Deck:
+    """Numbers of ``draw`` for every name, as ``each`` deals them, some occasions at a time: those to come take no memory."""
+
+    def __init__(self, draw: Callable[..., np.ndarray], seed: int, names: Sequence[str], realizations: np.ndarray):
+        self.draw, self.keys = draw, _keys(seed, names, realizations)
+        self.first, self.hand = 0, np.empty((0, *self.keys.shape))
+
+    def on(self, occasion: int) -> np.ndarray:
+        """The numbers of an occasion, (realization, name)."""
+        if not self.first <= occasion < self.first + len(self.hand):
+            self.first, self.hand = occasion, _deal(self.draw, self.keys, occasion, HAND)
+        return self.hand[occasion - self.first].T
+
+
+def _deal(draw: Callable[..., np.ndarray], key: np.ndarray, skipped: int, count: int) -> np.ndarray:
+    """Numbers of some occasions, (occasion, name, realization)."""
+    dealt = np.empty((count, *key.shape))
     if dealt.size < MANY:
-        occasions = np.arange(skipped + 1, skipped + len(dealt) + 1, dtype=np.uint64)[:, None, None]
+        occasions = np.arange(skipped + 1, skipped + count + 1, dtype=np.uint64)[:, None, None]
         with np.errstate(over="ignore"):
             bits = mix(mix(key + occasions * np.uint64(GOLDEN)))
         dealt[...] = ((bits >> np.uint64(11)).astype(float) + 0.5) * 2.0**-53
@@ -76,5 +97,4 @@ def each(
         from scipy.special import ndtri
 
         ndtri(dealt, out=dealt)
-    axes = (len(dealt),) if skipped else shape
-    return np.moveaxis(dealt.reshape(*axes, *dealt.shape[1:]), -1, 0)
+    return dealt

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
@@ -57,10 +59,12 @@ class Shoppers:
         self.choice, self.offers, self.worlds_last = choice, offers, trade.worlds_last
         self._enrol(seed, realizations)
         self._open_stock()
-        self.first_sample = side_by_side(np.where(np.array(self.chemistries.programme), np.inf, -np.inf), self.shape[::3])
+        self.awaited = np.flatnonzero(self.chemistries.programme)
+        self.first_sample = blank((self.shape[0], len(self.awaited)), np.inf)
         self.peers = side_by_side(self.segments.opening_shares[:, :, None, :], self.shape)
         self.wishes = self.peers.copy(order="K")
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
+        self.opened, self.ever_barred = blank((*self.shape[:2], self.shape[3])), False
         self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / by_cell(self.segments.acceptance_time))
         worlds, segments, regions, chemistries = self.shape
         self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
@@ -72,19 +76,18 @@ class Shoppers:
         """Deal tastes by name, and hang everyone on the month in which the first battery falls due."""
         worlds, _, regions, _ = self.shape
         size = self._sizes()
-        cells = [f"{segment}/{region}" for segment in self.segments.names for region in self.regions.names]
+        cells = tuple(f"{segment}/{region}" for segment in self.segments.names for region in self.regions.names)
         self.start = np.concatenate([[0], np.cumsum(size)])
         total = int(self.start[-1])
-        self.profile = np.concatenate([self._profile(seed, cell, count) for cell, count in zip(cells, size, strict=True)])
+        self.profile, habit, left = born(seed, cells, tuple(size.tolist()))
         self.cell_key = np.concatenate([keys(seed, f"buyers of {cell}", ONCE) for cell in cells])
         self.key = keys(seed, "choice", realizations)
-        luck = np.concatenate([uniform(seed, f"opening {cell}", ONCE, count, 2)[0] for cell, count in zip(cells, size, strict=True)])
         self.due = np.zeros((worlds, total), np.int16)
         self.owned = np.full((worlds, total), self.choice.NOTHING)
         self.list, self.visits = self.choice.room(worlds, len(cells), total)
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
-        self.choice.enrol(self.due, self.owned, self.start, luck[:, 0].copy(), luck[:, 1].copy(), shares, life)
+        self.choice.enrol(self.due, self.owned, self.start, habit, left, shares, life)
         from scipy.special import gammaincinv
 
         self.life_factor = (gammaincinv(AGE_CLASSES, (np.arange(256) + 0.5) / 256) / AGE_CLASSES).astype(np.float32)
@@ -94,14 +97,6 @@ class Shoppers:
         weight = self.segments.buyers[0][:, None] * np.sqrt(self.segments.saturation[0])
         weight = self.segments.buyers[0][:, None] * weight / weight.sum(axis=1, keepdims=True)
         return np.maximum(np.rint(self.own.number * weight / weight.sum()), 1).astype(int).ravel()
-
-    @staticmethod
-    def _profile(seed: int, cell: str, count: int) -> np.ndarray:
-        """Tastes, requirements and openness of the buyers of one cell, (buyer, 10) float32."""
-        taste = np.clip(normal(seed, f"taste {cell}", ONCE, count, len(TASTES))[0], -WIDEST, WIDEST)
-        need = normal(seed, f"need {cell}", ONCE, count, len(REQUIREMENTS))[0]
-        openness = uniform(seed, f"openness {cell}", ONCE, count, 1)[0]
-        return np.concatenate([taste, need, openness], axis=1).astype(np.float32)
 
     def _open_stock(self) -> None:
         """Batteries in use at the start, young as fleets are that grow."""
@@ -133,12 +128,14 @@ class Shoppers:
 
     def admit(self, market, now: int) -> None:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one, as after a bar is lifted."""
-        samples = (market.programme_stage >= SAMPLES).any(axis=1)
+        samples = (market.programme_stage[..., self.awaited] >= SAMPLES).any(axis=1)
         np.copyto(self.first_sample, now, where=samples & (self.first_sample == np.inf))
         since = now - self.first_sample[:, None, :] - self.segments.design_in[:, :, None]
         shut = np.exp(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
-        self.opened = (1.0 - shut) * market.offered[:, None, :]
-        self.barred = np.maximum(np.clip(market.barred, 0.0, 1.0), self.barred * self.still_closed)
+        self.opened[...] = market.offered[:, None, :]
+        self.opened[..., self.awaited] *= 1.0 - shut
+        if self.ever_barred or market.barred.any():
+            self.ever_barred, self.barred = True, np.maximum(np.clip(market.barred, 0.0, 1.0), self.barred * self.still_closed)
 
     def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
         """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry).
@@ -256,6 +253,23 @@ class Shoppers:
         """Batteries age class by class; those that leave the last class retire."""
         batteries = self.ages, self.pace, market.deliveries, market.retirements, market.stock
         self.choice.grow_old(*self.worlds_last(*batteries))
+
+
+@lru_cache(maxsize=1)
+def born(seed: int, cells: tuple[str, ...], size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What buyers are and own at birth, dealt by name: the same in every block, so the last are kept; nobody writes to them.
+
+    returns  tastes, requirements and openness (buyer, 10) float32; uniform luck of the chemistry owned and of its life left, (buyer,)
+    """
+    profiles, lucks = [], []
+    for cell, count in zip(cells, size, strict=True):
+        taste = np.clip(normal(seed, f"taste {cell}", ONCE, count, len(TASTES))[0], -WIDEST, WIDEST)
+        need = normal(seed, f"need {cell}", ONCE, count, len(REQUIREMENTS))[0]
+        openness = uniform(seed, f"openness {cell}", ONCE, count, 1)[0]
+        profiles.append(np.concatenate([taste, need, openness], axis=1).astype(np.float32))
+        lucks.append(uniform(seed, f"opening {cell}", ONCE, count, 2)[0])
+    luck = np.concatenate(lucks)
+    return np.concatenate(profiles), luck[:, 0].copy(), luck[:, 1].copy()
 
 
 def by_cell(number: np.ndarray) -> np.ndarray:

@@ -18,8 +18,9 @@ RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(len(STATUS))
 def _marginal(cash_cost, order, running, total, cheap, marginal):
     """Write the cash cost below which most of the running capacity lies, USD/t."""
     worlds = len(total)
-    reached = np.zeros(worlds)
+    reached = np.empty(worlds)
     for r in range(worlds):
+        reached[r] = 0.0
         marginal[r] = cheap[r] * cash_cost[order[0, r], r]
     for rank in range(len(order)):
         for r in range(worlds):
@@ -45,7 +46,7 @@ def work(
     cash_cost    (mine, realization)            at the start, USD/t
     order        (mine, realization) int        mines from the cheapest to the dearest
     opening      (mine, realization, month)     capacity that opens, if no month is lost from now on and none was before, t/year
-    luck         (month, mine, realization)     standard normal
+    luck         (mine, realization)            standard normal
     cut          (mine, realization)            share of output lost
     lost         (mine, realization) int        months in which building was suspended
     capacity, underway, running (mine, realization) t/year, lost, status int8, waited months: changed
@@ -54,11 +55,11 @@ def work(
     marginal     (realization,)                 written: cash cost below which most of the running capacity lies, USD/t
     """
     mines, worlds = capacity.shape
-    ramping, total, factor = np.zeros(worlds), np.zeros(worlds), np.exp(unexplained)
-    worth, taken = price / cheap, np.empty(worlds)
+    ramping, total, factor, worth, taken = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
     faster, slower, throttled, idle_below = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
     restart_above, restart_time, outage = np.empty(worlds), np.empty(worlds), np.empty(worlds)
-    for r in range(worlds):
+    for r in range(worlds):  # loops, here and below: what numpy offers takes long to compile
+        ramping[r], total[r], factor[r], worth[r] = 0.0, 0.0, np.exp(unexplained[r]), price[r] / cheap[r]
         faster[r], slower[r], outage[r] = 1.0 / own[r].ramp_time, 1.0 / own[r].slowdown_time, own[r].outage
         taken[r] = min(own[r].unsold_limit / max(unsold[r], 1e-9), 1.0)
         throttled[r], idle_below[r] = 1.0 / (own[r].full_above - own[r].idle_below), own[r].idle_below
@@ -93,7 +94,7 @@ def work(
             target = capacity[m, r] * throttle if state == PRODUCING else 0.0
             gap = target - running[m, r]
             runs = running[m, r] + gap * (faster[r] if gap > 0 else slower[r])
-            works = max(1.0 + outage[r] * luck[now, m, r], 0.0) * min(max(1.0 - cut[m, r], 0.0), 1.0)
+            works = max(1.0 + outage[r] * luck[m, r], 0.0) * min(max(1.0 - cut[m, r], 0.0), 1.0)
             status[m, r], waited[m, r], running[m, r] = state, wait, runs
             ramping[r] += target - runs
             total[r] += runs
@@ -144,11 +145,15 @@ def commit(
     other arguments as in ``work``; underway, status and opening are changed
     """
     mines, worlds = capacity.shape
-    wanted = np.zeros((mines, worlds))
-    earned, there, bill, total = np.zeros(worlds), np.zeros(worlds), np.zeros(worlds), np.zeros(worlds)
-    hoped, seen, share = believed / cheap, spot / cheap, np.empty(worlds)
+    wanted = np.empty((mines, worlds))
+    earned, there, bill, total = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    hoped, seen, share = np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    for r in range(worlds):
+        earned[r], there[r], bill[r], total[r] = 0.0, 0.0, 0.0, 0.0
+        hoped[r], seen[r] = believed[r] / cheap[r], spot[r] / cheap[r]
     for m in range(mines):
         for r in range(worlds):
+            wanted[m, r] = 0.0
             if status[m, r] == RESOURCE and known[m, r]:
                 status[m, r] = EVALUATION
             if status[m, r] >= PRODUCING:

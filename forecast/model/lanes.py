@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from llvmlite import ir
 from numba import types
+from numba.core import errors
 from numba.core.datamodel import models
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
@@ -77,10 +78,16 @@ _teach(operator.le, TRUTH, lambda builder, left, right: builder.fcmp_ordered("<=
 _teach(operator.eq, TRUTH, lambda builder, left, right: builder.fcmp_ordered("==", left, right))
 
 
+def _at(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Where ``array.flat[index]`` lies; an array that is not in one piece is refused when the loop is compiled."""
+    if kind.layout != "C":
+        raise errors.TypingError(f"{kind} is not in one piece")
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+
 def _lanes_at(context: Any, builder: Any, kind: Any, array: Any, index: Any, lanes: Any) -> Any:
     """Where the lanes that begin at ``array.flat[index]`` lie."""
-    first = builder.gep(context.make_array(kind)(context, builder, array).data, [index])
-    return builder.bitcast(first, lanes.as_pointer())
+    return builder.bitcast(_at(context, builder, kind, array, index), lanes.as_pointer())
 
 
 def _number(typing: Any, array: Any, index: Any) -> Any:
@@ -88,7 +95,7 @@ def _number(typing: Any, array: Any, index: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, index = arguments
-        return builder.load(builder.gep(context.make_array(signature.args[0])(context, builder, array).data, [index]))
+        return builder.load(_at(context, builder, signature.args[0], array, index))
 
     return array.dtype(array, types.int64), build
 
@@ -98,7 +105,7 @@ def _note(typing: Any, array: Any, index: Any, number: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, index, number = arguments
-        builder.store(number, builder.gep(context.make_array(signature.args[0])(context, builder, array).data, [index]))
+        builder.store(number, _at(context, builder, signature.args[0], array, index))
         return context.get_dummy_value()
 
     return types.void(array, types.int64, array.dtype), build

@@ -10,7 +10,7 @@ from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, sett
 from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import COMMIT, MINE, MONTHS_PER_YEAR, QUARTER, is_quarter_end, month, on
 from forecast.model.market import STATUS
-from forecast.streams import each, normal, uniform
+from forecast.streams import Deck, normal, uniform
 
 RESOURCE, EVALUATION, CONSTRUCTION, PRODUCING, IDLE = range(len(STATUS))
 STATE = {"resource": RESOURCE, "evaluation": EVALUATION, "construction": CONSTRUCTION, "producing": PRODUCING}
@@ -82,8 +82,8 @@ class Mines:
         self.opening = np.zeros((*self.capacity.T.shape, beyond + 1))  # the months of a mine side by side: they are read together
         self.underway, self.lost = blank(self.capacity.shape), blank(self.capacity.shape, 0, np.int16)
         self._continue_building(own)
-        self.outage = each(normal, seed, [f"outage {name}" for name in own.names], realizations, parameters.months)
-        self.resolve = each(uniform, seed, [f"commit {name}" for name in own.names], realizations, parameters.months // QUARTER + 1)
+        self.outage = Deck(normal, seed, [f"outage {name}" for name in own.names], realizations)
+        self.resolve = Deck(uniform, seed, [f"commit {name}" for name in own.names], realizations)
 
     def _continue_building(self, own) -> None:
         """What was under construction at the start comes half a lead time later."""
@@ -117,7 +117,7 @@ class Mines:
             self.cash_cost.T,
             self.order,
             self.opening,
-            np.moveaxis(self.outage, 0, -1),
+            self.outage.on(now).T,
             market.mine_cut.T,
             self.capacity.T,
             self.underway.T,
@@ -146,7 +146,7 @@ class Mines:
             self.behaviour,
             np.exp(anchoring * self.long_run_price + (1.0 - anchoring) * self.expected_price),
             np.exp(self.expected_price),
-            self.resolve[:, now // QUARTER].T,
+            self.resolve.on(now // QUARTER).T,
             self.cheap,
             self.cash_cost.T,
             self.incentive.T,

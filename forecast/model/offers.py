@@ -39,36 +39,25 @@ def weigh(
     offer        (cell, realization, block, field, lane)    f32, as ``choice.shop`` reads it; these five fields are written
     """
     segments, regions, chemistries, worlds = dear.shape
-    price, light, company, rest = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
-    base, dearer, lighter = np.empty(chemistries * worlds, np.float32), np.empty(chemistries * worlds, np.float32), np.empty(chemistries * worlds, np.float32)
-    reach, admission = np.empty(chemistries * worlds, np.float32), np.empty(chemistries * worlds, np.float32)
+    step = offer.shape[2] * FIELDS * LANES  # from one world to the next
     for s in range(segments):
         for g in range(regions):
-            for k in range(chemistries):  # short loops over few arrays run as vectors
+            cell = s * regions + g
+            for k in range(chemistries):
+                whole, by_segment, by_region = (cell * chemistries + k) * worlds, (s * chemistries + k) * worlds, (g * chemistries + k) * worlds
+                here = cell * worlds * step + k // LANES * FIELDS * LANES + k % LANES
                 for r in range(worlds):
-                    price[r] = -sensitivity[s, r] * dear[s, g, k, r]
-                for r in range(worlds):
-                    light[r] = weight[s, r] * range_taste[g, r] * energy[k, r]
-                for r in range(worlds):
-                    company[r] = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
-                for r in range(worlds):
-                    rest[r] = waiting[s, k, r] + on_record[s] * unexplained[g, k, r]
-                for r in range(worlds):
-                    base[k * worlds + r] = price[r] + lasting[s, g, k, r] + light[r] + company[r] + rest[r]
-                for r in range(worlds):
-                    dearer[k * worlds + r], lighter[k * worlds + r] = price[r] * spread[s, r], light[r] * spread[s, r]
-                for r in range(worlds):
-                    reach[k * worlds + r] = served[s, k, r]
-                    admission[k * worlds + r] = opened[s, k, r] * (1.0 - barred[s, g, k, r])
-            blocks = offer.shape[2]
-            for r in range(worlds):
-                for k in range(chemistries):
-                    here = (((s * regions + g) * worlds + r) * blocks + k // LANES) * FIELDS * LANES + k % LANES
-                    note(offer, here + BASE * LANES, number(base, k * worlds + r))
-                    note(offer, here + PRICE * LANES, number(dearer, k * worlds + r))
-                    note(offer, here + WEIGHT * LANES, number(lighter, k * worlds + r))
-                    note(offer, here + SPECIFIC_ENERGY * LANES, number(reach, k * worlds + r))
-                    note(offer, here + ADMISSION * LANES, number(admission, k * worlds + r))
+                    price = -number(sensitivity, s * worlds + r) * number(dear, whole + r)
+                    light = number(weight, s * worlds + r) * number(range_taste, g * worlds + r) * number(energy, k * worlds + r)
+                    company = number(imitation, s * worlds + r) * number(peers, whole + r) + number(variety, s * worlds + r) * number(makers, by_region + r)
+                    rest = number(waiting, by_segment + r) + number(on_record, s) * number(unexplained, by_region + r)
+                    bend, bar = number(spread, s * worlds + r), number(barred, whole + r)
+                    note(offer, here + BASE * LANES, np.float32(price + number(lasting, whole + r) + light + company + rest))
+                    note(offer, here + PRICE * LANES, np.float32(price * bend))
+                    note(offer, here + WEIGHT * LANES, np.float32(light * bend))
+                    note(offer, here + SPECIFIC_ENERGY * LANES, np.float32(number(served, by_segment + r)))
+                    note(offer, here + ADMISSION * LANES, np.float32(number(opened, by_segment + r) * (1.0 - bar)))
+                    here += step
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

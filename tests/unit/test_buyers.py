@@ -5,7 +5,7 @@ import pytest
 
 from forecast.ensemble.design import draw
 from forecast.layout import blank
-from forecast.model.buyers import AGE_CLASSES, SAMPLES, Shoppers
+from forecast.model.buyers import AGE_CLASSES, SAMPLES, Shoppers, born
 from tests.play import blackboard
 from tests.small_world import lively_world
 
@@ -171,3 +171,11 @@ def test_of_what_never_comes_a_share_is_given_up_each_month(withdrawal):
         shoppers.take_home(market, month)
         market.demand[...] = 0
         np.testing.assert_allclose(market.backlog.sum(axis=-1), 6 * (1 - withdrawal) ** month, atol=1e-12)
+
+
+def test_buyers_who_are_kept_for_the_next_block_are_those_of_their_seed_and_number():
+    first, kept, other, more = (born(seed, ("cars/north",), (count,)) for seed, count in ((1, 30), (1, 30), (2, 30), (1, 40)))
+    assert kept[0] is first[0]
+    assert not np.isin(first[0], other[0]).any()
+    for few, many in zip(first, more, strict=True):
+        np.testing.assert_array_equal(few, many[:30])

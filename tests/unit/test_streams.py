@@ -78,3 +78,11 @@ def test_the_luck_of_months_that_nobody_looks_at_can_be_left_out(months):
 def test_there_may_be_no_name_and_no_occasion():
     assert streams.each(streams.normal, 1, [], WORLDS, 7).shape == (50, 7, 0)
     assert streams.each(streams.uniform, 1, ["x"], WORLDS, 7, skipped=7).shape == (50, 0, 1)
+
+
+@pytest.mark.parametrize("draw", [streams.uniform, streams.normal])
+def test_a_deck_deals_the_numbers_that_are_dealt_in_bulk_whatever_is_asked_first(draw):
+    names, months = ["x", "y", "z"], 3 * streams.HAND
+    whole, deck = streams.each(draw, 1, names, WORLDS, months), streams.Deck(draw, 1, names, WORLDS)
+    for month in (0, 1, streams.HAND - 1, streams.HAND, 2 * streams.HAND + 5, 3, months - 1):
+        np.testing.assert_array_equal(deck.on(month), whole[:, month])
