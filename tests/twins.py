@@ -143,16 +143,18 @@ def take_home(crowd, month, listed=1):
 
 
 def weighed(
-    dear, lasting, peers, barred, opened, served, waiting, energy, makers, unexplained,
+    dear, lasting, peers, law, still_closed, barred, opened, served, waiting, energy, makers, unexplained,
     range_taste, sensitivity, weight, spread, imitation, variety, on_record,
 ):  # fmt: skip
-    """What ``offers.weigh`` writes, by name, (segment, region, chemistry, realization) each."""
+    """What ``offers.weigh`` writes, by name, (segment, region, chemistry, realization) each, and who is barred then."""
     sensitivity, weight, spread, imitation, variety = (part[:, None, None] for part in (sensitivity, weight, spread, imitation, variety))
     price, light = -sensitivity * dear, weight * range_taste[:, None] * energy
     base = price + light + lasting + imitation * peers + variety * makers + waiting[:, None] + on_record[:, None, None, None] * unexplained
     everywhere = np.broadcast_to(served[:, None], dear.shape)
+    barred = np.maximum(np.clip(law, 0, 1), barred * still_closed[:, None, None])
     admission = opened[:, None] * (1 - barred)
-    return {"base": base, "price": price * spread, "weight": light * spread, "specific_energy": everywhere, "admission": admission}
+    fields = {"base": base, "price": price * spread, "weight": light * spread, "specific_energy": everywhere, "admission": admission}
+    return fields, barred
 
 
 def placed(wish, demand, backlog, withdrawal, wishes):

@@ -64,8 +64,8 @@ class Shoppers:
         self.peers = side_by_side(self.segments.opening_shares[:, :, None, :], self.shape)
         self.wishes = self.peers.copy(order="K")
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
-        self.opened, self.ever_barred = blank((*self.shape[:2], self.shape[3])), False
-        self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / by_cell(self.segments.acceptance_time))
+        self.opened = blank((*self.shape[:2], self.shape[3]))
+        self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / self.segments.acceptance_time)
         worlds, segments, regions, chemistries = self.shape
         self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
         self.wish = blank(self.shape)
@@ -134,8 +134,6 @@ class Shoppers:
         shut = np.exp(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
         self.opened[...] = market.offered[:, None, :]
         self.opened[..., self.awaited] *= 1.0 - shut
-        if self.ever_barred or market.barred.any():
-            self.ever_barred, self.barred = True, np.maximum(np.clip(market.barred, 0.0, 1.0), self.barred * self.still_closed)
 
     def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
         """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry).
@@ -215,7 +213,8 @@ class Shoppers:
         energy = np.log(energy)
         self.served = self.serving(now, energy)
         felt = self.own.patience[:, None, None] * np.log(self.waiting)
-        changing = np.log(self.cost), self.lasting, self.peers, self.barred, self.opened, self.served, felt, energy
+        closed = market.barred, self.still_closed, self.barred
+        changing = np.log(self.cost), self.lasting, self.peers, *closed, self.opened, self.served, felt, energy
         places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
         own = self.segments
         tastes = own.price_sensitivity, own.weight, own.taste_spread, own.imitation, own.variety

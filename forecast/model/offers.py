@@ -18,7 +18,7 @@ A_LITTLE = 1e-12  # GWh: keeps the ratio of no orders to no orders at 1
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def weigh(
-    dear, lasting, peers, barred, opened, served, waiting, energy, makers, unexplained,
+    dear, lasting, peers, law, still_closed, barred, opened, served, waiting, energy, makers, unexplained,
     range_taste, sensitivity, weight, spread, imitation, variety, on_record, offer,
 ):  # fmt: skip
     """Utility of each chemistry to the mean buyer of a cell, what bends it, and who is served; all that changes by the month.
@@ -26,7 +26,9 @@ def weigh(
     dear         (segment, region, chemistry, realization)  logarithm of the cost of ownership
     lasting      (segment, region, chemistry, realization)  utility that no price changes: cold, charging, safety
     peers        (segment, region, chemistry, realization)  share of recent sales
-    barred       (segment, region, chemistry, realization)  share of buyers whose products are closed to it
+    law          (segment, region, chemistry, realization)  share of buyers whose products the law closes to it now
+    still_closed (segment, realization)                     share of lines closed a month ago that would open late, and have not
+    barred       (segment, region, chemistry, realization)  changed: share of buyers whose products are closed to it
     opened       (segment, chemistry, realization)          share of products open to the chemistry; 0 no offer
     served       (segment, chemistry, realization)          most demanding buyer whom the specific energy serves, standard normal
     waiting      (segment, chemistry, realization)          utility of the share of orders that was delivered of late
@@ -51,7 +53,9 @@ def weigh(
                     light = number(weight, s * worlds + r) * number(range_taste, g * worlds + r) * number(energy, k * worlds + r)
                     company = number(imitation, s * worlds + r) * number(peers, whole + r) + number(variety, s * worlds + r) * number(makers, by_region + r)
                     rest = number(waiting, by_segment + r) + number(on_record, s) * number(unexplained, by_region + r)
-                    bend, bar = number(spread, s * worlds + r), number(barred, whole + r)
+                    bend = number(spread, s * worlds + r)
+                    bar = max(min(max(number(law, whole + r), 0.0), 1.0), number(barred, whole + r) * number(still_closed, s * worlds + r))
+                    note(barred, whole + r, bar)
                     note(offer, here + BASE * LANES, np.float32(price + number(lasting, whole + r) + light + company + rest))
                     note(offer, here + PRICE * LANES, np.float32(price * bend))
                     note(offer, here + WEIGHT * LANES, np.float32(light * bend))

@@ -176,6 +176,6 @@ def test_of_what_never_comes_a_share_is_given_up_each_month(withdrawal):
 def test_buyers_who_are_kept_for_the_next_block_are_those_of_their_seed_and_number():
     first, kept, other, more = (born(seed, ("cars/north",), (count,)) for seed, count in ((1, 30), (1, 30), (2, 30), (1, 40)))
     assert kept[0] is first[0]
-    assert not np.isin(first[0], other[0]).any()
+    assert not np.isin(first[1], other[1]).any()
     for few, many in zip(first, more, strict=True):
         np.testing.assert_array_equal(few, many[:30])

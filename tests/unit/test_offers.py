@@ -17,13 +17,14 @@ def random(*shapes):
 
 
 def test_what_an_offer_is_to_a_cell_is_what_the_plain_twin_says():
-    places = (WHOLE,) * 4 + (BY_SEGMENT,) * 3 + ((CHEMISTRIES, WORLDS), BY_REGION, BY_REGION, (REGIONS, WORLDS))
+    places = (WHOLE,) * 4 + ((SEGMENTS, WORLDS), WHOLE) + (BY_SEGMENT,) * 3 + ((CHEMISTRIES, WORLDS), BY_REGION, BY_REGION, (REGIONS, WORLDS))
     weighed = random(*places, *((SEGMENTS, WORLDS),) * 5)
     on_record = np.array([1.0, 0.0, 1.0])
     untouched = np.full((WORLDS, SEGMENTS * REGIONS, len(OFFER), CHEMISTRIES), 7.0)
     offer = twins.in_lanes(untouched)
+    said, barred = twins.weighed(*weighed, on_record)
     offers.weigh(*weighed, on_record, offer)
-    said = twins.weighed(*weighed, on_record)
+    np.testing.assert_allclose(weighed[5], barred)
     for name, expected in said.items():
         untouched[:, :, OFFER.index(name)] = np.moveaxis(expected, -1, 0).reshape(WORLDS, -1, CHEMISTRIES)
     np.testing.assert_allclose(offer, twins.in_lanes(untouched), rtol=1e-5, atol=1e-6)
