@@ -83,30 +83,32 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
     mine    (place,) int8                  changed: chemistry in use
     until   (cell x realization + 1,) int64  changed: places of a world in a cell end here, the next begin
     """
-    worlds = len(due)
+    worlds, buyers = due.shape
     for c in range(len(start) - 1):
         for r in range(worlds):
             for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
-                due[r, buyer[place]] = when[place]
-                owned[r, buyer[place]] = mine[place]
+                who = r * buyers + number(buyer, place)
+                note(due, who, number(when, place))
+                note(owned, who, number(mine, place))
     place = 0
     for c in range(len(start) - 1):
         for r in range(worlds):
-            row, until[c * worlds + r] = due[r], place
+            row, until[c * worlds + r] = r * buyers, place
             for group in range(start[c], start[c + 1], WIDTH):
-                count = start[c + 1] - group
-                if count >= WIDTH:
-                    found = less(row, group, np.int16(before))
+                if start[c + 1] - group >= WIDTH:
+                    found = less(due, row + group, np.int16(before))
                     while found != 0:
-                        buyer[place] = group + np.int64(lowest(found))
+                        note(buyer, place, np.int32(group + np.int64(lowest(found))))
                         place += 1
                         found &= found - np.uint64(1)
                 else:
                     for last in range(group, start[c + 1]):
-                        buyer[place] = last
-                        place += row[last] < before
+                        note(buyer, place, np.int32(last))
+                        place += number(due, row + last) < before
             for listed in range(until[c * worlds + r], place):
-                when[listed], mine[listed] = row[buyer[listed]], owned[r, buyer[listed]]
+                who = row + number(buyer, listed)
+                note(when, listed, number(due, who))
+                note(mine, listed, number(owned, who))
     until[len(until) - 1] = place
 
 
@@ -250,21 +252,21 @@ def take_home(month, when, mine, visitor, pick, luck, until, fill, life, life_fa
         s = c * segments // cells
         for r in range(worlds):
             for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
-                chosen = pick[place]
+                chosen, who = np.int64(number(pick, place)), np.int64(number(visitor, place))
                 if chosen < 0:
-                    when[visitor[place]] = month + 1
+                    note(when, who, np.int16(month + 1))
                     continue
-                left, waiting, again = luck[place], np.float32(1.0), month + QUARTER
+                left, waiting, again = number(luck, place), np.float32(1.0), month + QUARTER
                 for wait in range(QUARTER):
                     served = waiting * np.float32(fill[r, s, chosen])
                     if left < served:
-                        mine[visitor[place]] = chosen
+                        note(mine, who, np.int8(chosen))
                         lives = np.float32(life[r, s, chosen]) * life_factor[min(np.int64(left / served * steps), steps - 1)]
                         again = month + wait + max(np.int64(1), np.int64(lives))
                         break
                     left -= served
                     waiting -= served
-                when[visitor[place]] = min(again, LATEST)
+                note(when, who, np.int16(min(again, LATEST)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -17,8 +17,9 @@ def random(*shapes):
 
 
 def test_what_an_offer_is_to_a_cell_is_what_the_plain_twin_says():
-    places = (WHOLE,) * 4 + ((SEGMENTS, WORLDS), WHOLE) + (BY_SEGMENT,) * 3 + ((CHEMISTRIES, WORLDS), BY_REGION, BY_REGION, (REGIONS, WORLDS))
-    weighed = random(*places, *((SEGMENTS, WORLDS),) * 5)
+    by_chemistry, of_segment, of_region = (CHEMISTRIES, WORLDS), (SEGMENTS, WORLDS), (REGIONS, WORLDS)
+    places = (WHOLE,) * 4 + (of_segment, WHOLE) + (BY_SEGMENT,) * 3 + (by_chemistry, BY_REGION, BY_REGION, of_region)
+    weighed = random(*places, *(of_segment,) * 5)
     on_record = np.array([1.0, 0.0, 1.0])
     untouched = np.full((WORLDS, SEGMENTS * REGIONS, len(OFFER), CHEMISTRIES), 7.0)
     offer = twins.in_lanes(untouched)
