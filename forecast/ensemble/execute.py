@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import loading
 from forecast.ensemble import manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
@@ -40,6 +41,7 @@ def simulate_block(
     world: Any, seed: int, realizations: np.ndarray, monthly: bool, posterior: Posterior | None = None
 ) -> dict[str, np.ndarray]:
     """Draw the parameters of some realizations, from the posterior what it holds, and simulate them side by side."""
+    loading.compiler()
     from forecast.ensemble.design import draw
     from forecast.model.world import simulate
 
