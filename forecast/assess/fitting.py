@@ -43,7 +43,10 @@ def bass(parameters, when, value, slope):
     """
     p, q, m = np.exp(parameters[0]), np.exp(parameters[1]), np.exp(parameters[2])
     for t in range(when.size):
-        x = max(when[t], 0.0)
+        if when[t] <= 0.0:
+            value[t] = slope[t, 0] = slope[t, 1] = slope[t, 2] = 0.0
+            continue
+        x = when[t]
         left = np.exp(-(p + q) * x)
         below = 1.0 + q / p * left
         part = (1.0 - left) / below

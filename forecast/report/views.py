@@ -6,7 +6,6 @@ integer coordinate, instead of ``time`` or ``month``. What is large is read a bl
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ Method = Literal["linear", "inverted_cdf"]
 MONTHS = 12
 BLOCK = 100
 BLOCK_BYTES = 16e6
+BLOCKS_AT_ONCE = 4
+"""Each takes some times its size in memory."""
 SORTED_AT_ONCE = 1 << 19
 TURNED_AT_ONCE = 512
 LARGEST = 400e6
@@ -59,23 +60,29 @@ def by_year(array: xr.DataArray, how: str = "mean") -> xr.DataArray:
     return array.assign_coords(year=calendar)
 
 
-def blocks(array: xr.DataArray) -> Iterator[xr.DataArray]:
-    """The array in memory, some hundreds of realizations at a time: chunks of its file, of which none is read twice."""
+def blocks(array: xr.DataArray) -> list[slice]:
+    """Places of some hundreds of realizations each: chunks of the file of the array, of which none is in two."""
     count, step = array.sizes["realization"], array.encoding.get("chunks", (BLOCK,))[0]
     size = step * max(1, int(BLOCK_BYTES * count / max(array.nbytes, 1) / step))
-    for first in range(0, max(count, 1), size):
-        yield array.isel(realization=slice(first, first + size)).load()
+    return [slice(first, first + size) for first in range(0, max(count, 1), size)]
 
 
 def in_blocks(array: xr.DataArray, reduce: Callable[[xr.DataArray], xr.DataArray]) -> xr.DataArray:
-    """What ``reduce`` makes of each block of realizations, put together again; realizations come first."""
-    parts = (reduce(block).transpose("realization", ...) for block in blocks(array))
-    first = next(parts)
+    """What ``reduce`` makes of each block of realizations, read and reduced in some threads; realizations come first."""
+
+    def reduced(place: slice) -> xr.DataArray:
+        return reduce(array.isel(realization=place).load()).transpose("realization", ...)
+
+    def fill(place: slice) -> None:
+        whole[place] = reduced(place).values
+
+    places = blocks(array)
+    first = reduced(places[0])
     whole = np.empty((array.sizes["realization"], *first.shape[1:]), first.dtype)
-    place = 0
-    for part in itertools.chain([first], parts):
-        whole[place : place + len(part)] = part.values
-        place += len(part)
+    whole[places[0]] = first.values
+    if len(places) > 1:
+        with ThreadPoolExecutor(BLOCKS_AT_ONCE) as threads:
+            list(threads.map(fill, places[1:]))
     coords = {name: coordinate for name, coordinate in first.coords.items() if "realization" not in coordinate.dims}
     numbers = {"realization": array["realization"]} if "realization" in array.coords else {}
     return xr.DataArray(whole, coords | numbers, first.dims, first.name, first.attrs)
