@@ -5,6 +5,7 @@ Of some series two editions are kept: today's, and the first print of each year.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import cache
 
@@ -51,6 +52,19 @@ def as_known(series: str, region: str = "world", *, origin: int, confidence: Ite
             f"from {min((row['known_from'] for row in rows if row['known_from']), default='no date on file')}"
         )
     return as_observation(series, region, known)
+
+
+def restatements(series: str, region: str = "world", *, origin: int, confidence: Iterable[str] = ("high", "medium")) -> list[float]:
+    """By how much first prints were restated: logarithm of today's value over the first print, of each year before the origin that has both.
+
+    The restatement of a year counts as public a year later, as in as_known(); empty for a series without first prints on file.
+    """
+    grades = (confidence,) if isinstance(confidence, str) else tuple(confidence)
+    rows = rows_of(series, region, grades)
+    now = {int(row["year"]): float(row["value"]) for row in rows}
+    first = {year: _first_print(series, region, year, grades) for year in now if year < origin}
+    printed = {year: float(_in_unit_of(rows[0]["unit"], row)["value"]) for year, row in first.items() if row}
+    return [math.log(now[year] / value) for year, value in printed.items()]
 
 
 @cache

@@ -47,6 +47,7 @@ class Series(Block):
     values: Path = path("1", "Value of each year, in the unit of the kind", "record block", at_least=0, at_most=1e9)
     from_year: int = setting("First year on record, for year-end prices; other series must begin with the simulation", 2015)
     error: Quantity = parameter("1", "Error of measurement: standard deviation of the logarithm, of the log odds for shares", "record block", at_least=0, at_most=2)
+    restatement: Quantity = parameter("1", "Logarithm by which the value of the last year, a first print, will be restated", "none unless a record block says so", 0.0, at_least=-3, at_most=3)
     region: str = setting("Region, for shares", "")
     chemistry: str = setting("Chemistry, for shares", "")
     mineral: str = setting("Mineral, for mineral prices", "")
@@ -73,6 +74,7 @@ class Record:
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
         self.own, self.series = parameters.unexplained, parameters.record
         self.years = min(parameters.observed_until - parameters.first_year + 1, parameters.months // MONTHS_PER_YEAR)
+        self.last = parameters.observed_until - parameters.first_year
         self.steered = self.years * MONTHS_PER_YEAR
         self.ion = parameters.chemistries.lithium[0] > 0
         names = parameters.regions.names, parameters.chemistries.names
@@ -111,13 +113,15 @@ class Record:
         return kept.T, (spread * np.sqrt(1.0 - kept**2)).T
 
     def _targets(self, seed: int, realizations: np.ndarray) -> np.ndarray:
-        """What each world takes for the truth, by year: the record within its error, (realization, series, year), logarithm or log odds."""
+        """What each world takes for the truth, (realization, series, year), logarithm or log odds: the record within its error, the last year restated."""
         observed = self.series.values[:, ::MONTHS_PER_YEAR][:, : self.years]
         shares = np.array([kind == "share" for kind in self.series.kind], bool)[:, None]
         kept = np.clip(observed, LEAST_SHARE, 1.0 - LEAST_SHARE)
         scaled = np.where(shares, np.log(kept / (1.0 - kept)), np.log(np.maximum(observed, 1e-12)))
         error = each(normal, seed, [f"error of {name}" for name in self.series.names], realizations, self.years)
-        return scaled + self.series.error[:, :, None] * np.moveaxis(error, 1, 2)
+        targets = scaled + self.series.error[:, :, None] * np.moveaxis(error, 1, 2)
+        targets[:, :, self.last : self.last + 1] += self.series.restatement[:, :, None]
+        return targets
 
     def _rows(self, kind: str) -> list[int]:
         return [row for row, own in enumerate(self.series.kind) if own == kind]
@@ -176,7 +180,8 @@ class Record:
                 moved = self.state[name] + target[:, row] - np.log(np.maximum(value, 1e-12))
                 self.state[name][...] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
         if self._rows("lithium_price"):
-            moved = self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
+            fading = self.kept[:, WORLDWIDE.index("lithium_price")]  # as it will after the record: what lasts must be stock
+            moved = fading * self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
             self.state["lithium_price"][...] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)
         if self.shares.size:
             self.correct_tastes(market, now, target)

@@ -17,6 +17,7 @@ from forecast.declare import Block, Path, Prior, Quantity, slots
 from forecast.errors import DataError
 from forecast.history.observed import CONFIDENCE, observed
 from forecast.history.vintages import as_known as as_printed
+from forecast.history.vintages import restatements
 from forecast.model.world import World
 
 FEWEST_YEARS = 3
@@ -87,10 +88,11 @@ def _mine(mine: Any, year: int) -> Any:
 
 
 def _series(series: Any, year: int) -> Any:
-    """The series to the year, whose value is as first printed."""
+    """The series to the year, whose value is as first printed and will be restated as those before were."""
     kept = _until(series.values, year)
-    last = kept.values[-1] * _restated(SERIES[series.kind], series.region or series.mineral or "world", year)
-    return series.model_copy(update={"values": Path(kept.years, (*kept.values[:-1], last), kept.source)})
+    name, place = SERIES[series.kind], series.region or series.mineral or "world"
+    values = Path(kept.years, (*kept.values[:-1], kept.values[-1] * _restated(name, place, year)), kept.source)
+    return series.model_copy(update={"values": values, "restatement": _restatement(name, place, year)})
 
 
 def _segment(segment: Any, year: int) -> Any:
@@ -107,6 +109,13 @@ def _restated(series: str, region: str, year: int) -> float:
     """First print of a year over today's value."""
     then, now = as_printed(series, region, origin=year, confidence=CONFIDENCE), observed(series, region, year, confidence=CONFIDENCE)
     return float(then.values[-1] / now.values[-1]) if now.values[-1] > 0 else 1.0
+
+
+def _restatement(series: str, region: str, year: int) -> Quantity:
+    """What is to be expected of the next restatement, from those so far and one year without any."""
+    seen = [0.0, *restatements(series, region, origin=year, confidence=CONFIDENCE)]
+    mean, spread = float(np.mean(seen)), float(np.std(seen, ddof=1)) if len(seen) > 1 else 0.0
+    return Quantity(mean, Prior("normal", (mean, spread)) if spread > 0 else None, f"first prints of {series} before {year} and today's values")
 
 
 def _carried_on(path: Path, year: int) -> Path:

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from forecast.errors import DataError
 from forecast.history import observed as module
 from forecast.history.observed import names, observed, regions
+from forecast.history.vintages import restatements
 
 WORLD = Path(__file__).parents[2] / "scenarios" / "world"
 EV_SEGMENTS = ("micro_cars", "mass_cars", "premium_cars", "commercial_vehicles", "two_three_wheelers")
@@ -184,12 +185,23 @@ def test_mines_of_january_2015_can_make_what_was_mined_that_year():
     assert all((float(mine["capacity"].split()[0]) > 0) == (mine["status"] == "producing") for mine in mines.values())
 
 
+KINDS = {"share": "lfp_share"}
+
+
 def test_the_record_of_the_baseline_is_the_history_it_names():
-    kinds = {"share": "lfp_share", "mineral_price": "mineral_price"}
     for name, series in YAML(typ="safe").load(WORLD / "record.yaml")["record"].items():
         place = series.get("region") or series.get("mineral") or "world"
-        seen = observed(kinds.get(series["kind"], series["kind"]), place, confidence=module.CONFIDENCE)
+        seen = observed(KINDS.get(series["kind"], series["kind"]), place, confidence=module.CONFIDENCE)
         factor, more = (5.323 if name == "mine_output" else 1), (1.5 if name == "nickel_price" else 0)
         known = dict(zip(seen.years.tolist(), seen.values.tolist(), strict=True))
         for year, value in series["values"].items():
             assert value == pytest.approx(known[year] * factor + more, rel=1e-3), (name, year)
+
+
+def test_the_last_values_of_the_baseline_are_to_be_restated_as_earlier_first_prints_were():
+    for name, series in YAML(typ="safe").load(WORLD / "record.yaml")["record"].items():
+        place = series.get("region") or series.get("mineral") or "world"
+        seen = restatements(KINDS.get(series["kind"], series["kind"]), place, origin=max(series["values"]))
+        given = series.get("restatement", {"normal": [0.0, 0.0]})["normal"]
+        spread = np.std([0.0, *seen], ddof=1) if seen else 0.0
+        assert given == pytest.approx([np.mean([0.0, *seen]), spread], abs=1e-4), name

@@ -113,6 +113,25 @@ def test_error_of_measurement_spreads_the_targets_as_declared():
         np.testing.assert_allclose(target.std(axis=0), error, rtol=0.12, atol=1e-12)
 
 
+def test_the_last_year_is_restated_and_no_other():
+    before, after = stand(), stand(record={"mined": {"restatement": 0.2}})
+    mined = before.series.names.index("mined")
+    np.testing.assert_allclose((after.target - before.target)[:, mined], [[0, 0, 0, 0.2]] * 2, atol=1e-12)
+    np.testing.assert_array_equal(np.delete(after.target, mined, axis=1), np.delete(before.target, mined, axis=1))
+
+
+def test_a_horizon_that_ends_before_the_record_sees_no_restatement():
+    before, after = stand(last_year=2017), stand(last_year=2017, record={"mined": {"restatement": 0.2}})
+    np.testing.assert_array_equal(before.target, after.target)
+
+
+def test_moods_of_lithium_traders_fade_while_the_record_lasts_too():
+    agent = stand(unexplained={"lithium_price_memory": 0.5})
+    agent.state["lithium_price"][...] = 1.0
+    agent.correct(blackboard(draw(steered_world(), 1, np.arange(2))), 30)
+    np.testing.assert_allclose(agent.state["lithium_price"], np.exp(-1 / 6))
+
+
 def test_errors_of_years_and_series_are_their_own():
     target = stand(600, record={name: {"error": 0.1} for name in SERIES}).target.reshape(600, -1)
     assert target.shape[1] == 4 * len(SERIES)

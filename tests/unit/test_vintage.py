@@ -12,6 +12,7 @@ from forecast.ensemble.design import draw
 from forecast.errors import DataError
 from forecast.history.observed import CONFIDENCE
 from forecast.history.vintages import as_known as as_printed
+from forecast.history.vintages import restatements
 from forecast.model.world import simulate
 from forecast.scenario import load
 from forecast.scenario.vintage import FADING, TREND_YEARS, as_known, last_on_record
@@ -201,6 +202,16 @@ def test_every_last_value_is_the_first_print_of_its_series(year):
     for name, (series, region) in names.items():
         value = as_printed(series, region, origin=year, confidence=CONFIDENCE).values[-1] * (LITHIUM if name == "mine_output" else 1)
         assert known.record[name].values.values[-1] == pytest.approx(value, rel=1e-3, abs=1e-9), name
+
+
+@pytest.mark.parametrize(("year", "seen"), [(2017, 2), (2022, 7)])
+def test_the_last_value_is_expected_to_be_restated_as_those_before_were(year, seen):
+    expected = as_known(shipped(), year).record["mine_output"].restatement
+    logs = [0.0, *restatements("mine_output", origin=year)]
+    assert len(logs) == seen + 1
+    assert expected.value == pytest.approx(np.mean(logs))
+    assert expected.prior.arguments == pytest.approx((np.mean(logs), np.std(logs, ddof=1)))
+    assert as_known(shipped(), year).record["lfp_share_china"].restatement.prior is None
 
 
 def test_a_series_that_had_not_begun_is_not_on_record():

@@ -6,7 +6,7 @@ import pytest
 from forecast.errors import DataError
 from forecast.history import vintages
 from forecast.history.observed import observed, regions
-from forecast.history.vintages import FIRST_PRINTS, as_known, to_2024_dollars, with_vintages
+from forecast.history.vintages import FIRST_PRINTS, as_known, restatements, to_2024_dollars, with_vintages
 
 ORIGINS = range(2018, 2024)
 HINDCAST_SERIES = ("cell_price", "ev_battery_demand", "lfp_share", "lithium_price", "lithium_price_year_end", "mine_output")
@@ -35,6 +35,20 @@ def test_a_first_print_in_nominal_dollars_is_brought_to_2024():
 def test_the_year_before_the_origin_is_todays():
     today = observed("lithium_price")
     assert value_of(as_known("lithium_price", origin=2021), 2020) == value_of(today, 2020) == 10_100
+
+
+def test_restatements_are_those_of_the_years_before_the_origin():
+    known = restatements("mine_output", origin=2019)
+    np.testing.assert_allclose(known, np.log([31_500 / 32_500, 38_000 / 35_000, 69_000 / 43_000, 95_000 / 85_000]))
+    assert restatements("mine_output", origin=2018) == known[:-1]
+
+
+def test_restatements_of_prices_are_free_of_inflation():
+    assert restatements("lithium_price", origin=2021)[-1] == pytest.approx(np.log(8_400 / 8_000), abs=0.02)
+
+
+def test_what_has_no_first_prints_was_never_restated():
+    assert restatements("lfp_share", "china", origin=2023) == []
 
 
 def test_first_prints_of_another_scope_do_not_break_a_series():
