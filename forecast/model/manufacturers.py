@@ -83,6 +83,7 @@ class Manufacturers:
         self.made, self.listed, self.cash_cost, self.asked, self.able, self.worth = (blank(lines) for _ in range(6))
         self.mean = blank((lines[0], 3, lines[2]))  # over lines: 1 / good, local cost / good, local cost
         self.world_made = blank((lines[0], lines[2]))
+        self.counted = blank((lines[0], *self.counts.shape[1:2], len(regions.names), lines[2]))  # what is worked on is not made anew each month
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
         self.lagged_lithium = parameters.lithium.first_price.copy()
@@ -265,7 +266,7 @@ class Manufacturers:
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""
         self.made += market.output
-        self.world_made += (market.deliveries * self.counts).sum(axis=(1, 2))
+        self.world_made += np.multiply(market.deliveries, self.counts, out=self.counted).sum(axis=(1, 2))
 
     def book(self, market) -> None:
         """Revenue in; cash cost, upkeep, programmes and payouts out (GWh x USD/kWh = MUSD)."""
