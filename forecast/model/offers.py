@@ -27,7 +27,7 @@ def weigh(
     lasting      (segment, region, chemistry, realization)  utility that no price changes: cold, charging, safety
     peers        (segment, region, chemistry, realization)  share of recent sales
     law          (segment, region, chemistry, realization)  share of buyers whose products the law closes to it now
-    still_closed (segment, realization)                     share of lines closed a month ago that would open late, and have not
+    still_closed (segment, realization)                     share of a bar that is left a month after it was lifted
     barred       (segment, region, chemistry, realization)  changed: share of buyers whose products are closed to it
     opened       (segment, chemistry, realization)          share of products open to the chemistry; 0 no offer
     served       (segment, chemistry, realization)          most demanding buyer whom the specific energy serves, standard normal
