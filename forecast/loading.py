@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 import sys
 
 UNUSED = ("dask", "distributed", "pint")
@@ -33,6 +34,13 @@ def lightly(cluster: bool = False) -> None:
     atexit.register(gc.freeze)  # rings of objects are not looked for when all memory is given back anyway: 0.3 s
     for name in () if cluster else UNUSED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+def may_copy() -> bool:
+    """Whether this process may make copies of itself: ours from the start, and not one of several workers already."""
+    from multiprocessing import parent_process
+
+    return _ours and hasattr(os, "fork") and parent_process() is None
 
 
 def compiler() -> None:

@@ -105,8 +105,11 @@ def _is_number(value: Any) -> bool:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr with the rate and the time that is left; shown once called with realizations done and wanted."""
+def progress_bar(title: str, first: str = "") -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with the rate and the time that is left; shown once called with realizations done and wanted.
+
+    first  what is said beside the title until more realizations are done
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -118,11 +121,14 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True))
-    task = bar.add_task(title.replace("[", "\\["), total=None)
+    title = title.replace("[", "\\[")
+    task = bar.add_task(f"{title}, {first}" if first else title, total=None)
+    begun: list[int] = []
 
     def report(done: int, wanted: int) -> None:
         bar.start()
-        bar.update(task, completed=done, total=wanted)
+        begun.append(done)
+        bar.update(task, completed=done, total=wanted, **({"description": title} if done > begun[0] else {}))
 
     try:
         yield report

@@ -62,6 +62,7 @@ def run(
     forecast run baseline -n 100000 --scheduler tcp://10.0.0.1:8786
     """
     from forecast.assess.produce import OUTPUTS, name_of, run_ensemble
+    from forecast.ensemble.compiling import notice
     from forecast.scenario import load
 
     if scheduler and workers:
@@ -78,7 +79,7 @@ def run(
     with _engine(scheduler, stage) as engine:
         for name, scenario in zip(names, loaded, strict=True):
             folder = (output or OUTPUTS) / name if output is None or len(loaded) > 1 else output
-            with progress_bar(name) as progress:
+            with progress_bar(name, "" if engine else notice()) as progress:
                 outcome = run_ensemble(
                     scenario,
                     realizations,

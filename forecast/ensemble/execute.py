@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import loading
-from forecast.ensemble import manifest, space, store
+from forecast.ensemble import compiling, manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
 from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError, WriteError
@@ -42,6 +42,12 @@ def simulate_block(
 ) -> dict[str, np.ndarray]:
     """Draw the parameters of some realizations, from the posterior what it holds, and simulate them side by side."""
     loading.compiler()
+    shorter = world.model_copy(update={"last_year": world.first_year})
+    compiling.once(lambda: _play(shorter, seed, realizations[:1], monthly, posterior), copies=loading.may_copy() * (cores() - 1))
+    return _play(world, seed, realizations, monthly, posterior)
+
+
+def _play(world: Any, seed: int, realizations: np.ndarray, monthly: bool, posterior: Posterior | None) -> dict[str, np.ndarray]:
     from forecast.ensemble.design import draw
     from forecast.model.world import simulate
 

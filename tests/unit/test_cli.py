@@ -369,6 +369,16 @@ def test_the_progress_bar_is_on_stderr_and_only_where_there_is_progress(capsys):
     assert "7/7" in shown.err
 
 
+def test_what_is_said_at_first_goes_when_there_is_progress(capsys):
+    with face.progress_bar("baseline", "compiling") as progress:
+        progress(0, 7)
+    assert "baseline, compiling" in capsys.readouterr().err
+    with face.progress_bar("baseline", "compiling") as progress:
+        progress(0, 7)
+        progress(1, 7)
+    assert "compiling" not in capsys.readouterr().err
+
+
 def test_a_comparison_tells_what_surely_differs_and_counts_the_rest(folder, tmp_path, monkeypatch, capsys):
     sure = {"measure": "share_of_sales", "year": 2030, "segment": "grid", "chemistry": "lfp", "low": 0.01, "median": 0.02, "high": 0.03}
     unsure = sure | {"chemistry": "nmc", "low": -0.01}

@@ -1,0 +1,165 @@
+"""Compiling the model, once after installation: all processors at it, and each kernel by one process only.
+
+numba compiles a kernel when it is first called, and keeps it on disk; one world after the other would wait for it. So a world
+is rehearsed first, whose kernels do nothing but note what kinds of arguments they are called with; that takes a moment. Then
+every process that is about to play, and copies of one that is alone, take the kernels that nobody has taken.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecast.errors import ForecastError
+
+MODULES = ("mixing", "model.building", "model.choice", "model.clearing", "model.extraction", "model.offers", "model.trade")
+"""Where compiled kernels are that a world calls."""
+OF_LARGE_WORLDS = ("mixing.deal",)
+"""Those that a small world does without."""
+NOTICE = "compiling, once after installation"
+Asked = dict[str, tuple[Any, ...]]
+"""Name of a kernel -> kinds of its arguments."""
+
+_done = False
+_one_at_a_time = threading.Lock()
+
+
+def notice() -> str:
+    """What to tell somebody who waits for a first run; empty if something is kept already, or it cannot be seen where."""
+    import forecast.model
+
+    beside = Path(forecast.model.__path__[0])
+    place = Path(os.environ.get("NUMBA_CACHE_DIR") or beside / "__pycache__")
+    known = place.is_dir() or os.access(beside, os.W_OK)
+    return NOTICE if known and next(place.rglob("choice.*.nbi"), None) is None else ""
+
+
+def once(rehearse: Callable[[], object], copies: int = 0) -> None:
+    """Compile what is not kept yet, in the first call of a process; others that do the same meanwhile share the work.
+
+    rehearse  plays a world as it will be played, only shorter
+    copies    of this process that help
+    """
+    global _done
+    with _one_at_a_time:
+        if not _done and not all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS):
+            _together(asked(rehearse), copies)
+        _done = True
+
+
+def kernels() -> dict[str, Any]:
+    """Every compiled kernel of the model that numba keeps, by module and name."""
+    from numba.extending import is_jitted
+
+    found = {}
+    for name in MODULES:
+        module = importlib.import_module(f"forecast.{name}")
+        found |= {f"{name}.{key}": value for key, value in vars(module).items() if is_jitted(value) and _is_of(value, module)}
+    return found
+
+
+def _is_of(kernel: Any, module: Any) -> bool:
+    return kernel.py_func.__module__ == module.__name__ and bool(kernel.stats.cache_path)
+
+
+def kept(kernel: Any) -> bool:
+    """Whether numba has kept something for a kernel since its code was last changed."""
+    code = kernel.py_func.__code__
+    name = f"{Path(code.co_filename).stem}.{kernel.py_func.__qualname__}-{code.co_firstlineno}."
+    with suppress(OSError):
+        changed = os.stat(code.co_filename).st_mtime
+        files = [file for file in os.scandir(kernel.stats.cache_path) if file.name.startswith(name) and file.name.endswith(".nbi")]
+        return any(file.stat().st_mtime >= changed for file in files)
+    return False
+
+
+def asked(rehearse: Callable[[], object]) -> Asked:
+    """What every kernel is called with in a world that is rehearsed, as far as it gets: its numbers mean nothing."""
+    found: Asked = {}
+    here = threading.get_ident()
+
+    def noting(name: str, kernel: Any) -> Callable[..., None]:
+        def note(*arguments: Any) -> None:
+            if threading.get_ident() != here:  # somebody else plays in earnest
+                kernel(*arguments)
+            elif name not in found:
+                found[name] = tuple(map(kernel.typeof_pyval, arguments))
+
+        return note
+
+    real = kernels()
+    try:
+        for name, kernel in real.items():
+            setattr(*_place(name), noting(name, kernel))
+        with np.errstate(all="ignore"), warnings.catch_warnings(), suppress(ArithmeticError, ForecastError, LookupError, ValueError):
+            warnings.simplefilter("ignore")
+            rehearse()
+    finally:
+        for name, kernel in real.items():
+            setattr(*_place(name), kernel)
+    return found
+
+
+def _place(name: str) -> tuple[Any, str]:
+    module, _, kernel = name.rpartition(".")
+    return importlib.import_module(f"forecast.{module}"), kernel
+
+
+def _together(wanted: Asked, copies: int) -> None:
+    """Compile, with the help of some copies of this process."""
+    children: list[int] = []
+    try:
+        for _ in range(copies):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the copies use none of theirs
+                child = os.fork()
+            if child == 0:
+                try:
+                    with suppress(BaseException):
+                        _compile(wanted)
+                finally:
+                    os._exit(0)
+            children.append(child)
+        _compile(wanted)
+    except BaseException:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        for child in children:
+            os.waitpid(child, 0)
+
+
+def _compile(wanted: Asked) -> None:
+    """Compile every kernel that nobody else is compiling, the longest first, and wait until none is being compiled."""
+    from filelock import Timeout
+
+    found = kernels()
+    longest_first = sorted(wanted, key=lambda name: -len(found[name].py_func.__code__.co_code))
+    taken = []
+    for name in longest_first:
+        try:
+            _take(name, found[name], wanted[name], 0)
+        except Timeout:
+            taken.append(name)
+    for name in taken:
+        _take(name, found[name], wanted[name], -1)
+
+
+def _take(name: str, kernel: Any, kinds: tuple[Any, ...], patience: float) -> None:
+    from filelock import FileLock
+
+    lock = Path(kernel.stats.cache_path, f"{name}.lock")
+    with FileLock(lock, timeout=patience):
+        if not kept(kernel):
+            kernel.compile(kinds)
+        lock.unlink(missing_ok=True)  # who waits for it finds the kernel kept
