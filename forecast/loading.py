@@ -38,9 +38,8 @@ def lightly(cluster: bool = False) -> None:
 
 def may_copy() -> bool:
     """Whether this process may make copies of itself: ours from the start, and not one of several workers already."""
-    from multiprocessing import parent_process
-
-    return _ours and hasattr(os, "fork") and parent_process() is None
+    workers = sys.modules.get("multiprocessing")  # a worker was begun by it
+    return _ours and hasattr(os, "fork") and (workers is None or workers.parent_process() is None)
 
 
 def compiler() -> None:

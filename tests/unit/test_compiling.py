@@ -82,10 +82,14 @@ def test_all_files_with_kernels_are_known():
 
 def test_two_processes_compile_no_kernel_twice(tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", TOGETHER], env=environment, capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", TOGETHER], env=environment, capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120
+    )
     assert sorted(done.stdout.split()) == ["build", "open_lines"]
     assert not list(tmp_path.rglob("*.lock"))
-    again = subprocess.run([sys.executable, "-c", TOGETHER], env=environment, capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120)
+    again = subprocess.run(
+        [sys.executable, "-c", TOGETHER], env=environment, capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120
+    )
     assert again.stdout == ""
 
 
