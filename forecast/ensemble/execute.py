@@ -41,7 +41,6 @@ def simulate_block(
     world: Any, seed: int, realizations: np.ndarray, monthly: bool, posterior: Posterior | None = None
 ) -> dict[str, np.ndarray]:
     """Draw the parameters of some realizations, from the posterior what it holds, and simulate them side by side."""
-    loading.compiler()
     shorter = world.model_copy(update={"last_year": world.first_year})
     compiling.once(lambda: _play(shorter, seed, realizations[:1], monthly, posterior), copies=loading.may_copy() * (cores() - 1))
     return _play(world, seed, realizations, monthly, posterior)

@@ -18,15 +18,3 @@ def test_a_process_that_needs_no_cluster_loads_none():
 
 def test_a_process_that_uses_a_cluster_loads_it():
     assert said_by(cluster=True) == "False"
-
-
-def test_a_process_of_ours_compiles_without_what_it_does_not_use():
-    asked = "import sys; from forecast import loading; {}loading.compiler(); "
-    asked += "print([name in sys.modules for name in ('numpy.f2py', 'scipy.linalg')])"
-    said = [
-        subprocess.run([sys.executable, "-c", asked.format(ours)], capture_output=True, text=True).stdout
-        for ours in ("loading.lightly(); ", "")
-    ]
-    assert said == ["[False, False]\n", "[False, False]\n"]
-    others = "import sys, scipy.special; print('numpy.f2py' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", others], capture_output=True, text=True).stdout == "True\n"
