@@ -67,12 +67,15 @@ class SealedArrays:
     def _coordinate(self, name: str) -> xr.Variable:
         return self._lazy(name).load()
 
-    def chunk(self, name: str, block: int) -> np.ndarray:
-        """Values of one chunk, which is as large as described, whatever of it is used."""
+    def chunk(self, name: str, block: int, into: np.ndarray | None = None) -> np.ndarray:
+        """Values of one chunk, which is as large as described, whatever of it is used.
+
+        into  numbers of the same kind and number, side by side in memory: written instead of new ones
+        """
         about = self.described[name]
         key = f"{name}/{chunk_name(about['dimension_names'], block)}"
         file = self.folder / self.below / key
-        values = _decompressed(file, self._content(key, _bytes_of_chunk(about)), about)
+        values = _decompressed(file, self._content(key, _bytes_of_chunk(about)), about, into)
         if about["data_type"] == "string":
             return _labels(file, values, math.prod(_chunk(about)))
         return np.frombuffer(values, np.dtype(about["data_type"]).newbyteorder("<")).reshape(_chunk(about))
@@ -108,10 +111,16 @@ class _Chunks(BackendArray):
         found = np.empty((len(rows), *_part(np.broadcast_to(np.int8(0), self.shape[1:]), rest).shape), self.dtype)
         block = rows // self.step
 
+        numbers = self.dtype != object and self.dtype == self.dtype.newbyteorder("<")
+        as_stored = numbers and all(isinstance(part, slice) and part == slice(None) for part in rest)
+
         def fill(number: int) -> None:
             here = np.flatnonzero(block == number)
-            chunk = self.arrays.chunk(self.name, number)
-            found[_span(here)] = _part(chunk, (_span(rows[here] % self.step), *rest))
+            there, inside = _span(here), _span(rows[here] % self.step)
+            if as_stored and isinstance(there, slice) and isinstance(inside, slice) and len(here) == self.step:
+                self.arrays.chunk(self.name, number, found[there])
+            else:
+                found[there] = _part(self.arrays.chunk(self.name, number), (inside, *rest))
 
         wanted = np.unique(block).tolist() if found.size else []
         if len(wanted) < FEW_CHUNKS:
@@ -171,8 +180,8 @@ def _bytes_of_chunk(about: dict[str, Any]) -> int:
     return LARGEST_COORDINATE if about["data_type"] == "string" else math.prod(_chunk(about)) * WIDTH[about["data_type"]]
 
 
-def _decompressed(file: Path, content: bytes, about: dict[str, Any]) -> bytes:
-    """Values of a chunk as bytes. StoreError if they are not as many as described: a small file can unpack to a large one."""
+def _decompressed(file: Path, content: bytes, about: dict[str, Any], into: np.ndarray | None) -> Any:
+    """Bytes of a chunk. StoreError if they are not as many as described: a small file can unpack to a large one."""
     from numcodecs import blosc  # type: ignore[import-untyped]
 
     text, wanted = about["data_type"] == "string", _bytes_of_chunk(about)
@@ -180,7 +189,7 @@ def _decompressed(file: Path, content: bytes, about: dict[str, Any]) -> bytes:
     if packed != len(content) or not (unpacked <= wanted if text else unpacked == wanted):
         raise StoreError(f"{file}: is {len(content)} bytes that would be {unpacked}; described are {wanted}")
     try:
-        return blosc.decompress(content)
+        return blosc.decompress(content, into)
     except RuntimeError as error:
         raise StoreError(f"{file}: cannot be decompressed: {error}") from error
 

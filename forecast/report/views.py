@@ -22,9 +22,10 @@ BLOCK = 100
 BLOCK_BYTES = 16e6
 BLOCKS_AT_ONCE = 4
 """Each takes some times its size in memory."""
-SORTED_AT_ONCE = 1 << 19
-TURNED_AT_ONCE = 512
-LARGEST = 400e6
+WORTH_COMPILED = 1 << 22
+"""Values; fewer are sorted before what is compiled has been loaded."""
+PLACES_AT_ONCE = 128
+LARGEST = 600e6
 """Bytes of an array that is held in memory whole."""
 WORLD = "world"
 ALL = "all"
@@ -92,28 +93,48 @@ def quantiles(array: xr.DataArray, levels: Sequence[float], method: Method = "li
     """Quantiles over realizations, to the last bit as ``array.quantile(levels, "realization", method=method, skipna=False)``.
 
     method  linear or inverted_cdf
-
-    Values of one place lie far apart in memory, so some places at a time are copied together and sorted, in several threads.
     """
     whole = array.transpose("realization", ...)
     count, shape = len(whole), whole.shape[1:]
-    flat = whole.values.reshape(count, -1)
-    found = np.empty((len(levels), flat.shape[1]))
-    width = max(1, SORTED_AT_ONCE // count)
-
-    def sort(first: int) -> None:
-        rows = _turned(flat[:, first : first + width])
-        rows.sort(axis=-1)
-        found[:, first : first + width] = _read_off(rows, np.asarray(levels, float), method)
-
-    pieces = range(0, flat.shape[1], width)
-    if len(pieces) == 1:
-        sort(0)
+    flat, wanted = np.ascontiguousarray(whole.values).reshape(count, -1), np.asarray(levels, float)
+    if method != "linear":
+        found = of_ranks(flat, np.quantile(np.arange(count), wanted, method=method).astype(int))
     else:
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(sort, pieces))
+        rank = (count - 1) * wanted
+        below = np.floor(rank).astype(int)
+        part = (rank - below)[:, None]
+        low, high = np.split(of_ranks(flat, np.append(below, np.minimum(below + 1, count - 1))), 2)
+        step = high - low
+        found = np.where(part < 0.5, low + step * part, high - step * (1 - part))
     coords = {name: coordinate for name, coordinate in whole.coords.items() if "realization" not in coordinate.dims}
-    return xr.DataArray(found.reshape(-1, *shape), coords | {"quantile": list(levels)}, ("quantile", *whole.dims[1:]), array.name)
+    values = found.astype(float).reshape(-1, *shape)
+    return xr.DataArray(values, coords | {"quantile": list(levels)}, ("quantile", *whole.dims[1:]), array.name)
+
+
+def of_ranks(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Values of some ranks (ranks, places) among all realizations (realizations, places); nan where any is nan."""
+    if values.size < WORTH_COMPILED or values.dtype not in (np.float32, np.int8):
+        rows = np.ascontiguousarray(values.T)
+        rows.sort(axis=-1)
+        return np.where(np.isnan(rows[:, -1]), np.nan, rows[:, ranks].T)
+    from forecast.report.selection import pick
+
+    rising, where = np.unique(ranks, return_inverse=True)
+    places = values.shape[1]
+    found = np.empty((len(rising), places), np.float32)
+
+    def some(first: int) -> None:
+        last = min(places, first + PLACES_AT_ONCE)
+        if values.dtype == np.float32:
+            pick(values.view(np.uint32), first, last, rising, found.view(np.uint32))
+        else:
+            here = np.empty((len(rising), last - first), np.float32)
+            pick(values[:, first:last].astype(np.float32).view(np.uint32), 0, last - first, rising, here.view(np.uint32))
+            found[:, first:last] = here
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(some, range(0, places, PLACES_AT_ONCE)))
+    return found[where]
 
 
 def quantiles_of_stored(array: xr.DataArray, levels: Sequence[float]) -> xr.DataArray:
@@ -123,28 +144,6 @@ def quantiles_of_stored(array: xr.DataArray, levels: Sequence[float]) -> xr.Data
     pieces = [array.isel({dim: slice(first, first + step)}) for first in range(0, array.sizes[dim], step)]
     parts = (quantiles(piece.copy(deep=False).load(), levels) for piece in pieces)
     return next(parts) if len(pieces) == 1 else xr.concat(parts, dim).transpose("quantile", ..., *array.dims[1:])
-
-
-def _turned(values: np.ndarray) -> np.ndarray:
-    """Values by place, then realization; copied in pieces that the cache holds."""
-    turned = np.empty(values.shape[::-1], values.dtype)
-    for first in range(0, len(values), TURNED_AT_ONCE):
-        turned[:, first : first + TURNED_AT_ONCE] = values[first : first + TURNED_AT_ONCE].T
-    return turned
-
-
-def _read_off(rows: np.ndarray, levels: np.ndarray, method: Method) -> np.ndarray:
-    """Quantiles of sorted rows (places, realizations), nan where a row holds one: (levels, places)."""
-    count = rows.shape[1]
-    if method != "linear":
-        ranks = np.quantile(np.arange(count), levels, method=method).astype(int)
-        return np.where(np.isnan(rows[:, -1]), np.nan, rows[:, ranks].T)
-    rank = (count - 1) * levels
-    below = np.floor(rank).astype(int)
-    part = (rank - below)[:, None]
-    low, high = rows[:, below].T, rows[:, np.minimum(below + 1, count - 1)].T
-    step = high - low
-    return np.where(np.isnan(rows[:, -1]), np.nan, np.where(part < 0.5, low + step * part, high - step * (1 - part)))
 
 
 def with_total(array: xr.DataArray, dim: str, name: str) -> xr.DataArray:

@@ -7,6 +7,7 @@ from synthetic_results import results
 
 from forecast.assess.compare import compare
 from forecast.assess.summary import rows, summarise
+from forecast.ensemble import store
 from forecast.report import views
 
 
@@ -60,16 +61,37 @@ def test_it_is_small_and_survives_a_file(summary, tmp_path):
         xr.testing.assert_allclose(again["share_of_sales"].drop_attrs(), summary["share_of_sales"].drop_attrs())
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 1000])
+KINDS = {
+    "spread": lambda rng, shape: rng.lognormal(0, 5, shape),
+    "of both signs": lambda rng, shape: rng.normal(size=shape),
+    "rounded and many equal": lambda rng, shape: store.round_bits(np.maximum(rng.normal(100, 10, shape), 95) * rng.integers(0, 2, shape)),
+    "all equal": lambda rng, shape: np.full(shape, -2.5),
+    "near each other": lambda rng, shape: 1 + 1e-7 * rng.integers(0, 5, shape),
+    "without bounds": lambda rng, shape: np.where(rng.random(shape) < 0.03, np.inf, rng.normal(size=shape)),
+}
+
+
+@pytest.mark.parametrize("worth", [1, views.WORTH_COMPILED], ids=["compiled", "sorted"])
 @pytest.mark.parametrize("method", ["linear", "inverted_cdf"])
-def test_quantiles_are_those_of_numpy_to_the_last_bit(count, method):
-    values = np.random.default_rng(count).lognormal(size=(count, 3, 4)).astype("float32")
-    values[:, 1] = np.floor(values[:, 1])
+@pytest.mark.parametrize("count", [1, 2, 5, 1000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_quantiles_are_those_of_numpy_to_the_last_bit(kind, count, method, worth, monkeypatch):
+    monkeypatch.setattr(views, "WORTH_COMPILED", worth)
+    values = KINDS[kind](np.random.default_rng(count), (count, 3, 47)).astype("float32")
     values[count // 2, 2, 3] = np.nan
     array = xr.DataArray(values, dims=("realization", "segment", "chemistry"))
     levels = [0.05, 0.25, 0.5, 0.9]
-    expected = array.quantile(levels, "realization", method=method, skipna=False)
-    np.testing.assert_array_equal(views.quantiles(array, levels, method).values, expected.values.astype(float))
+    with np.errstate(invalid="ignore"):
+        expected = array.quantile(levels, "realization", method=method, skipna=False)
+        found = views.quantiles(array, levels, method)
+    np.testing.assert_array_equal(found.values, expected.values.astype(float))
+
+
+def test_quantiles_of_codes_are_the_same_compiled(monkeypatch):
+    codes = xr.DataArray(np.random.default_rng(1).integers(-1, 7, (1000, 200)).astype("int8"), dims=("realization", "mine"))
+    in_order = views.quantiles(codes, [0.05, 0.5])
+    monkeypatch.setattr(views, "WORTH_COMPILED", 1)
+    xr.testing.assert_identical(views.quantiles(codes, [0.05, 0.5]), in_order)
 
 
 def test_what_is_too_large_to_be_held_whole_gives_the_same_bytes(monkeypatch):
