@@ -19,8 +19,8 @@ Method = Literal["linear", "inverted_cdf"]
 
 MONTHS = 12
 BLOCK = 100
-BLOCK_BYTES = 16e6
-BLOCKS_AT_ONCE = 4
+BLOCK_BYTES = 8e6
+BLOCKS_AT_ONCE = 2
 """Each takes some times its size in memory."""
 WORTH_COMPILED = 1 << 22
 """Values; fewer are sorted before what is compiled has been loaded."""
