@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,8 +85,25 @@ def crowd_of(seed=0, worlds=2, cells=3, buyers=200, chemistries=4, opening_life=
         life_factor=np.linspace(0.5, 1.5, 64, dtype=np.float32),
         wish=np.zeros(table),
     )
-    choice.enrol(crowd.due, crowd.owned, crowd.start, rng.random(buyers), crowd.left, shares, crowd.opening_life)
+    with in_pieces(crowd) as standing:
+        choice.enrol(*standing, crowd.start, rng.random(buyers), crowd.left, shares, crowd.opening_life)
     return crowd
+
+
+@contextmanager
+def in_pieces(crowd):
+    """Due and owned, (realization, buyer), laid out for the kernels, cell by cell and in these world by world; then as they left them."""
+    columns = np.argsort(crowd.cell[None, :] * len(crowd.due) + np.arange(len(crowd.due))[:, None], axis=None, kind="stable")
+    standing = [array.ravel()[columns] for array in (crowd.due, crowd.owned)]
+    yield standing
+    for array, moved in zip((crowd.due, crowd.owned), standing, strict=True):
+        array.flat[columns] = moved
+
+
+def list_due(crowd, before):
+    """Take everybody off the list and list those who fall due before a month."""
+    with in_pieces(crowd) as standing:
+        choice.list_due(before, *standing, crowd.start, *crowd.listed)
 
 
 def offer_of(crowd, base, slope):
@@ -115,7 +133,7 @@ def shopping(crowd, month, listed=1):
     profile = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1)
     offer = offer_of(crowd, c.base, c.slope)
     if month % listed == 0:
-        choice.list_due(month + listed, c.due, c.owned, c.start, *c.listed)
+        list_due(c, month + listed)
 
     def act():
         choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offer, wish)
@@ -139,7 +157,7 @@ def take_home(crowd, month, listed=1):
     _, when, mine, _ = c.listed
     choice.take_home(month, when, mine, *c.visits, c.fill, c.life, c.life_factor)
     if (month + 1) % listed == 0:
-        choice.list_due(0, c.due, c.owned, c.start, *c.listed)
+        list_due(c, 0)
 
 
 def weighed(

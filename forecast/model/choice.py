@@ -1,8 +1,8 @@
 """How buyers choose: compiled kernels on arrays; they change nothing but the rows they are handed.
 
-Buyers of one cell (segment x region) stand together, and ``due[realization, buyer]`` is the month in which each one's
-battery falls due. Whoever falls due soon is copied to a list now and then, in the same order: to look through the small
-numbers of the list every month is far quicker than to look at everybody or to follow a chain of buyers through memory.
+Buyers of one cell (segment x region) stand together, in these those of one world, and ``due`` is the month in which each
+one's battery falls due. Whoever falls due soon is copied to a list now and then, in the same order: to look through the
+small numbers of the list every month is far quicker than to look at everybody or to follow a chain of buyers through memory.
 What a buyer is (``profile``) is shared by all worlds; each world folds its own means and spreads into ``offer``. The
 kernels go cell by cell through all worlds, so that the cell's buyers stay in the cache. float32 throughout: choices need
 no more.
@@ -75,25 +75,27 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
     """Write what befell the buyers on the list back to where all stand, and list those who fall due before a month.
 
     before  first month that is not listed
-    due     (realization, buyer) int16     month in which the battery falls due, brought up to date
-    owned   (realization, buyer) int8      chemistry in use, brought up to date
+    due     (one,) int16                   month in which each one's battery falls due, brought up to date; cell by cell, world by world
+    owned   (one,) int8                    chemistry in use, brought up to date
     start   (cell + 1,) int64              first buyer of each cell
     buyer   (place,) int32                 changed: who is on the list, cell by cell and in these world by world
     when    (place,) int16                 changed: month in which each one's battery falls due; ``WIDTH`` places are spare
     mine    (place,) int8                  changed: chemistry in use
     until   (cell x realization + 1,) int64  changed: places of a world in a cell end here, the next begin
     """
-    worlds, buyers = due.shape
-    for c in range(len(start) - 1):
+    cells = len(start) - 1
+    worlds = (len(until) - 1) // cells
+    for c in range(cells):
         for r in range(worlds):
+            row = start[c] * worlds + r * (start[c + 1] - start[c]) - start[c]
             for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
-                who = r * buyers + number(buyer, place)
+                who = row + number(buyer, place)
                 note(due, who, number(when, place))
                 note(owned, who, number(mine, place))
     place = 0
-    for c in range(len(start) - 1):
+    for c in range(cells):
         for r in range(worlds):
-            row, until[c * worlds + r] = r * buyers, place
+            row, until[c * worlds + r] = start[c] * worlds + r * (start[c + 1] - start[c]) - start[c], place
             for group in range(start[c], start[c + 1], WIDTH):
                 if start[c + 1] - group >= WIDTH:
                     found = less(due, row + group, np.int16(before))
@@ -273,7 +275,7 @@ def take_home(month, when, mine, visitor, pick, luck, until, fill, life, life_fa
 def enrol(due, owned, start, habit, left, shares, life):
     """Give every buyer its first battery and the month in which that falls due.
 
-    due, owned   as in ``shop``, written
+    due, owned   as in ``list_due``, written
     start        (cell + 1,) int64                first buyer of each cell
     habit, left  (buyer,) float64                 uniform luck: chemistry owned, share of its life that is left
     shares       (realization, cell, chemistry)   chemistries in use
@@ -283,12 +285,13 @@ def enrol(due, owned, start, habit, left, shares, life):
     for c in range(cells):
         for r in range(worlds):
             for buyer in range(start[c], start[c + 1]):
+                one = start[c] * worlds + r * (start[c + 1] - start[c]) + buyer - start[c]
                 reached = 0.0
                 for k in range(chemistries):
                     if shares[r, c, k] > 0 and reached <= habit[buyer]:
-                        owned[r, buyer] = k
+                        owned[one] = k
                     reached += shares[r, c, k]
-                due[r, buyer] = min(np.int64(left[buyer] * life[r, c]), LATEST)
+                due[one] = min(np.int64(left[buyer] * life[r, c]), LATEST)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

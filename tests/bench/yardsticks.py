@@ -53,7 +53,7 @@ def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
         counts = np.zeros((months, CHEMISTRIES), np.int64)
         for month in range(months):
             if month % LISTED == 0:
-                choice.list_due(month + LISTED, c.due, c.owned, c.start, *c.listed)
+                twins.list_due(c, month + LISTED)
             choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
             choice.take_home(month, *c.listed[1:3], *c.visits, c.fill, c.life, c.life_factor)
             _, chosen, _, until = c.visits

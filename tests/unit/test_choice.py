@@ -171,10 +171,10 @@ def test_at_the_start_batteries_are_those_in_use_and_some_of_their_life_is_left(
 
 
 def test_a_chemistry_that_is_not_in_use_is_owned_by_nobody():
-    rng, due, owned = np.random.default_rng(0), np.zeros((1, 1000), np.int16), np.full((1, 1000), choice.NOTHING)
+    rng, due, owned = np.random.default_rng(0), np.zeros(1000, np.int16), np.full(1000, choice.NOTHING)
     shares = np.array([[[0.0, 0.4, 0.0, 0.5, 0.0]]])
     choice.enrol(due, owned, np.array([0, 1000]), rng.random(1000), rng.random(1000), shares, np.ones((1, 1)))
-    assert set(owned[0]) == {1, 3}
+    assert set(owned) == {1, 3}
 
 
 def test_a_very_long_life_is_longer_than_any_horizon():
