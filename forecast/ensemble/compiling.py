@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -106,7 +107,17 @@ def asked(rehearse: Callable[[], object]) -> Asked:
     finally:
         for name, kernel in real.items():
             setattr(*_place(name), kernel)
+        _forget()
     return found
+
+
+def _forget() -> None:
+    """Forget what functions of the model remember: after a rehearsal that is nonsense."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("forecast.model."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
 
 def _place(name: str) -> tuple[Any, str]:

@@ -11,6 +11,7 @@ import pytest
 from forecast.ensemble import compiling
 from forecast.ensemble.design import draw
 from forecast.ensemble.execute import simulate_block
+from forecast.model.buyers import born
 from forecast.model.world import simulate
 from tests.small_world import lively_world
 
@@ -62,6 +63,16 @@ def test_a_rehearsal_leaves_the_kernels_and_the_numbers_as_they_were():
     compiling.asked(rehearse)
     assert compiling.kernels() == kernels
     after = simulate_block(lively_world(), 1, FEW, False)
+    for name, values in before.items():
+        np.testing.assert_array_equal(values, after[name], err_msg=name)
+
+
+def test_what_a_rehearsal_deals_is_forgotten():
+    crowded = lively_world(buyers={"number": 20_000}, last_year=2016)
+    before = simulate_block(crowded, 1, FEW, False)
+    born.cache_clear()
+    compiling.asked(lambda: simulate(draw(crowded, 1, FEW), 1, FEW))
+    after = simulate_block(crowded, 1, FEW, False)
     for name, values in before.items():
         np.testing.assert_array_equal(values, after[name], err_msg=name)
 
