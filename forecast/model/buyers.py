@@ -103,7 +103,6 @@ class Shoppers:
         first_year = self.segments.history[None, :, :, :1]
         stock = first_year * self.segments.opening_years[:, :, None, None] * self.segments.opening_shares[:, :, None, :]
         self.ages = side_by_side(stock[..., None] / AGE_CLASSES, (*self.shape, AGE_CLASSES))
-        self.used = (stock > 0).any(axis=0)
 
     def run(self, env, market):
         """Shop, take home what was delivered, retire what is worn out."""
@@ -251,8 +250,8 @@ class Shoppers:
 
     def retire(self, market) -> None:
         """Batteries age class by class; those that leave the last class retire."""
-        ages, pace, bought, retired, stock = self.worlds_last(self.ages, self.pace, market.deliveries, market.retirements, market.stock)
-        self.choice.grow_old(ages, pace, bought, self.used, retired, stock)
+        batteries = self.ages, self.pace, market.deliveries, market.retirements, market.stock
+        self.choice.grow_old(*self.worlds_last(*batteries))
 
 
 @lru_cache(maxsize=1)

@@ -295,7 +295,7 @@ def enrol(due, owned, start, habit, left, shares, life):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def grow_old(ages, pace, bought, used, retired, stock):
+def grow_old(ages, pace, bought, retired, stock):
     """Move batteries in use on through their classes of age; what was bought is young, and what leaves the last class retires.
 
     Realizations are the last axis here, so that they run as vectors.
@@ -303,7 +303,6 @@ def grow_old(ages, pace, bought, used, retired, stock):
     ages     (segment, region, chemistry, class, realization)  GWh in use, changed
     pace     (segment, chemistry, realization)                 share of a class that moves on this month
     bought   (segment, region, chemistry, realization)         GWh
-    used     (segment, region, chemistry) bool                 whether any world has ever had some, changed: what none had is passed over
     retired  (segment, region, chemistry, realization)         written, GWh
     stock    (segment, region, chemistry, realization)         written, GWh
     """
@@ -314,9 +313,6 @@ def grow_old(ages, pace, bought, used, retired, stock):
             for k in range(chemistries):
                 for r in range(worlds):
                     coming[r], total[r] = bought[s, g, k, r], 0.0
-                    used[s, g, k] |= coming[r] > 0
-                if not used[s, g, k]:
-                    continue
                 for a in range(classes):
                     for r in range(worlds):
                         moving = ages[s, g, k, a, r] * pace[s, k, r]
