@@ -128,7 +128,7 @@ def progress_bar(title: str, first: str = "") -> Iterator[Callable[[int, int], N
     def report(done: int, wanted: int) -> None:
         bar.start()
         begun.append(done)
-        bar.update(task, completed=done, total=wanted, **({"description": title} if done > begun[0] else {}))
+        bar.update(task, completed=done, total=wanted, description=title if done > begun[0] else None)
 
     try:
         yield report

@@ -61,7 +61,7 @@ def kernels() -> dict[str, Any]:
     """Every compiled kernel of the model that numba keeps, by module and name."""
     from numba.extending import is_jitted
 
-    found = {}
+    found: dict[str, Any] = {}
     for name in MODULES:
         module = importlib.import_module(f"forecast.{name}")
         found |= {f"{name}.{key}": value for key, value in vars(module).items() if is_jitted(value) and _is_of(value, module)}
@@ -74,13 +74,17 @@ def _is_of(kernel: Any, module: Any) -> bool:
 
 def kept(kernel: Any) -> bool:
     """Whether numba has kept something for a kernel since its code was last changed."""
+    with suppress(OSError):
+        changed = os.stat(kernel.py_func.__code__.co_filename).st_mtime
+        return any(file.stat().st_mtime >= changed for file in _kept_by(kernel))
+    return False
+
+
+def _kept_by(kernel: Any) -> list[os.DirEntry[str]]:
+    """The files in which numba lists what it keeps for a kernel."""
     code = kernel.py_func.__code__
     name = f"{Path(code.co_filename).stem}.{kernel.py_func.__qualname__}-{code.co_firstlineno}."
-    with suppress(OSError):
-        changed = os.stat(code.co_filename).st_mtime
-        files = [file for file in os.scandir(kernel.stats.cache_path) if file.name.startswith(name) and file.name.endswith(".nbi")]
-        return any(file.stat().st_mtime >= changed for file in files)
-    return False
+    return [file for file in os.scandir(kernel.stats.cache_path) if file.name.startswith(name) and file.name.endswith(".nbi")]
 
 
 def asked(rehearse: Callable[[], object]) -> Asked:
@@ -173,4 +177,6 @@ def _take(name: str, kernel: Any, kinds: tuple[Any, ...], patience: float) -> No
     with FileLock(lock, timeout=patience):
         if not kept(kernel):
             kernel.compile(kinds)
+            for file in _kept_by(kernel):
+                os.utime(file)  # numba goes by what code says, and leaves its files alone where code was only saved again
         lock.unlink(missing_ok=True)  # who waits for it finds the kernel kept

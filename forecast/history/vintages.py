@@ -55,9 +55,10 @@ def as_known(series: str, region: str = "world", *, origin: int, confidence: Ite
 
 
 def restatements(series: str, region: str = "world", *, origin: int, confidence: Iterable[str] = ("high", "medium")) -> list[float]:
-    """By how much first prints were restated: logarithm of today's value over the first print, of each year before the origin that has both.
+    """By how much first prints were restated: logarithm of today's value over the first print, of each year before the origin.
 
-    The restatement of a year counts as public a year later, as in as_known(); empty for a series without first prints on file.
+    Years that lack either are left out: nothing is left of a series without first prints on file. The restatement of a year
+    counts as public a year later, as in as_known().
     """
     grades = (confidence,) if isinstance(confidence, str) else tuple(confidence)
     rows = rows_of(series, region, grades)

@@ -115,7 +115,8 @@ def _restatement(series: str, region: str, year: int) -> Quantity:
     """What is to be expected of the next restatement, from those so far and one year without any."""
     seen = [0.0, *restatements(series, region, origin=year, confidence=CONFIDENCE)]
     mean, spread = float(np.mean(seen)), float(np.std(seen, ddof=1)) if len(seen) > 1 else 0.0
-    return Quantity(mean, Prior("normal", (mean, spread)) if spread > 0 else None, f"first prints of {series} before {year} and today's values")
+    belief = Prior("normal", (mean, spread)) if spread > 0 else None
+    return Quantity(mean, belief, f"first prints of {series} before {year} and today's values")
 
 
 def _carried_on(path: Path, year: int) -> Path:

@@ -113,6 +113,20 @@ def test_changed_code_is_not_kept(monkeypatch):
     assert not compiling.kept(kernel)
 
 
+def test_code_that_was_only_saved_again_is_kept_after_one_more_look():
+    kernel = compiling.kernels()["model.building.open_lines"]
+    simulate_block(lively_world(), 1, FEW, False)
+    file = Path(kernel.py_func.__code__.co_filename)
+    before = file.stat()
+    try:
+        os.utime(file)
+        assert not compiling.kept(kernel)
+        compiling._compile({"model.building.open_lines": kernel.signatures[0]})
+        assert compiling.kept(kernel)
+    finally:
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def test_who_waits_for_a_first_run_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert compiling.notice() == compiling.NOTICE
