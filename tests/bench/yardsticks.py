@@ -48,12 +48,14 @@ def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
     """The kernels of the model; what they play returns how often each chemistry was chosen (month, chemistry), as all of these do."""
     profile, wish = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1), np.zeros(c.base.shape)
     offers = [twins.offer_of(c, base, slope) for base, slope in zip(c.bases, c.slopes, strict=True)]
+    with twins.in_pieces(c) as standing:
+        pass  # laid out once, as the model does
 
     def play(months: int) -> np.ndarray:
         counts = np.zeros((months, CHEMISTRIES), np.int64)
         for month in range(months):
             if month % LISTED == 0:
-                twins.list_due(c, month + LISTED)
+                choice.list_due(month + LISTED, *standing, c.start, *c.listed)
             choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
             choice.take_home(month, *c.listed[1:3], *c.visits, c.fill, c.life, c.life_factor)
             _, chosen, _, until = c.visits
