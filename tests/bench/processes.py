@@ -17,8 +17,10 @@ LIBRARIES = ("numpy", "numba", "simpy", "xarray", "zarr", "Mesa")
 WATCHED = """
 import json, resource, sys
 from pathlib import Path
+from forecast import loading
 from forecast.cli import status
 
+loading.lightly()  # as the program forecast does
 code = status(sys.argv[1:])
 own, unit = Path("/proc/self/status"), 1 if sys.platform == "darwin" else 1024
 peak = [line.split()[1] for line in own.read_text().splitlines() if line.startswith("VmHWM")] if own.exists() else []
