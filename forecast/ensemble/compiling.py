@@ -53,7 +53,8 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
     global _done
     with _one_at_a_time:
         if not _done and not all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS):
-            _together(asked(rehearse), copies)
+            with suppress(OSError):  # no locks, copies or room here: kernels are then compiled as they are called
+                _together(asked(rehearse), copies)
         _done = True
 
 

@@ -127,6 +127,18 @@ def test_code_that_was_only_saved_again_is_kept_after_one_more_look():
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def test_where_work_cannot_be_shared_a_world_is_played_all_the_same(monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    shared = []
+    monkeypatch.setattr(compiling, "_done", False)
+    monkeypatch.setattr(compiling, "kept", lambda kernel: False)
+    monkeypatch.setattr(compiling, "_together", lambda *arguments: (shared.append(arguments), full()))
+    assert np.isfinite(simulate_block(lively_world(), 1, FEW, False)["lithium_price"]).all()
+    assert len(shared) == 1
+
+
 def test_who_waits_for_a_first_run_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert compiling.notice() == compiling.NOTICE
