@@ -10,15 +10,15 @@ import numpy as np
 
 from forecast.declare import Quantity
 from forecast.errors import DataError
+from forecast.model.record import WORLDWIDE
 from forecast.model.segments import FROM_YEAR_TO_YEAR, YEAR
 from forecast.model.world import World
 
 MONTHS = 12
 GROWING = ("mass_cars", "premium_cars", "commercial_vehicles", "stationary_grid", "stationary_home")
 """Segments whose growth counts as evidence: those with observed histories."""
-LEVELS = ("cell_price", "mine_output", "lithium_price")
 SPREADS = {
-    **{kind: f"unexplained.{kind}_spread" for kind in LEVELS},
+    **{kind: f"unexplained.{kind}_spread" for kind in WORLDWIDE},
     "taste": "unexplained.taste_spread",
     **{f"growth {name}": f"segments.{name}.surprise" for name in GROWING},
 }
@@ -107,13 +107,13 @@ def gaps(world: World, drawn: Any, results: Mapping[str, np.ndarray]) -> Iterato
     """All that is unexplained and on record."""
     own, shown = world.unexplained, drawn.unexplained
     years = world.observed_until - world.first_year + 1
-    always = np.ones(years, bool)
-    recorded = {series.kind for series in world.record.values()}
-    for kind in LEVELS:
-        if kind in recorded and happens(getattr(own, f"{kind}_spread")):
+    recorded = {series.kind: series.from_year for series in world.record.values()}
+    for kind, teller in WORLDWIDE.items():
+        if teller in recorded and happens(getattr(own, f"{kind}_spread")):
             means = results[f"unexplained_{kind}"][:, :years].astype(float)
             memory, spread = (getattr(shown, f"{kind}_{name}") for name in ("memory", "spread"))
-            yield Gap(kind, kind, world.first_year, means, memory, spread, always)
+            seen = world.first_year + np.arange(years) >= recorded[teller]
+            yield Gap(kind, kind, world.first_year, means, memory, spread, seen)
     for series in world.record.values():
         if series.kind == "share" and happens(own.taste_spread):
             place = drawn.regions.names.index(series.region), drawn.chemistries.names.index(series.chemistry)

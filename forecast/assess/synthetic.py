@@ -6,6 +6,7 @@ asked for the parameters. If it is right, the truth has any rank among the draws
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,15 +66,20 @@ def _observed(series: Any, name: str, drawn: Any, results: Any, years: np.ndarra
     elif series.kind == "mine_output":
         scaled = np.log(results["mine_output"][0, : len(years)].astype(float).sum(axis=-1))
     else:
-        of = {"cell_price": "mean_cell_price", "lithium_price": "lithium_contract_price", "lithium_price_year_end": "lithium_price"}
-        values = monthly[of[series.kind]]
-        scaled = np.log(values[:, -1] if series.kind.endswith("year_end") else values.mean(axis=1))
+        scaled = np.log(SEEN_AS[series.kind](monthly))
     scaled = scaled + series.error.value * streams.normal(seed, f"measured {name}", place, len(years))[0]
     values = 1.0 / (1.0 + np.exp(-scaled)) if series.kind == "share" else np.exp(scaled)
     return series.model_copy(update={"values": Path(tuple(map(float, years)), tuple(values.tolist()), INVENTED)})
 
 
 MONTHLY = ("mean_cell_price", "lithium_contract_price", "lithium_price")
+SEEN_AS: dict[str, Callable[[dict[str, np.ndarray]], np.ndarray]] = {
+    "cell_price": lambda monthly: monthly["mean_cell_price"].mean(axis=1),
+    "lithium_price": lambda monthly: monthly["lithium_contract_price"].mean(axis=1),
+    "lithium_price_year_end": lambda monthly: monthly["lithium_price"][:, -1],
+    "lithium_price_mid_year": lambda monthly: monthly["lithium_price"][:, MONTHS // 2 - 1],
+}
+"""What a record that is kept by months says of each year."""
 
 
 def _sold(segment: Any, name: str, drawn: Any, results: Any, years: np.ndarray) -> Any:

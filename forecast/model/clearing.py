@@ -94,7 +94,7 @@ def ship(own, state, mined, recycled, stockpiling):
         s.upstream += _convert(o, s, mined[r]) + recycled[r]
         s.upstream -= min(stockpiling[r] / MONTHS_PER_YEAR, s.upstream)
         mood = _within(o.stocking * s.trend, -o.stocking_limit, o.stocking_limit)
-        wanted = o.downstream_cover * np.exp(mood) * _ahead(o, s)
+        wanted = o.downstream_cover * (o.in_process + (1.0 - o.in_process) * np.exp(mood)) * _ahead(o, s)
         s.orders = max(s.need + (wanted - s.downstream) / o.stocking_time, o.least_orders * s.need)
         shipped = min(s.orders, s.upstream)
         s.upstream -= shipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Uniform, parameter, path
+from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Triangular, Uniform, parameter, path
 from forecast.layout import records, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, TRADE, month, on
 from forecast.model.cost import LITHIUM_CARBONATE
@@ -20,10 +20,11 @@ class Lithium(Block):
     normal_cover: Quantity = parameter("month", "Stock upstream at which price equals the long-run price", "assumption: most of a year of stock at mines, ports and converters; USGS output less consumption of 2015-20 leaves more", 9, Lognormal(9, 0.3), above=0)
     cover_elasticity: Quantity = parameter("1", "Response of price to cover (logarithms)", "USGS output and consumption: ln(68/8.4) / ln(14/4) = 1.7 between 2020 and 2022, stocks downstream included; two points only", 1.7, Lognormal(1.7, 0.35), above=0)
     adjustment_time: Quantity = parameter("month", "Time over which price follows its fundamentals", "assumption: contracts of a quarter or two turn into spot", 4, Lognormal(4, 0.3), at_least=1)
-    stocking: Quantity = parameter("1", "Response of wanted downstream stock to the expected yearly price change (logarithms)", "assumption: cathode makers held 1-4 months of carbonate in 2021-23", 0.9, Lognormal(0.9, 0.35), at_least=0)
+    stocking: Quantity = parameter("1", "Response of stocks that makers want in their stores to the expected yearly price change (logarithms)", "assumption: cathode makers held 1-4 months of carbonate in 2021-23", 0.9, Lognormal(0.9, 0.35), at_least=0)
     trend_memory: Quantity = parameter("month", "Time over which makers see a price trend", "assumption: between a quarter and half a year", 4.5, Lognormal(4.5, 0.25), at_least=1)
     downstream_cover: Quantity = parameter("month", "Downstream stock wanted at a steady price, in months of consumption", "assumption: carbonate, cathode, cells, packs and vehicles on their way; cells made ran 10-20 % ahead of registrations in 2021-24 (SNE, EVTank, IEA)", 4, Lognormal(4, 0.2), above=0)
-    stocking_limit: Quantity = parameter("1", "Most by which stocking moves wanted stock (logarithm)", "assumption: warehouses and credit set an end", 1.0, above=0)
+    in_process: Quantity = parameter("1", "Share of downstream stock that is on its way through plants and to drivers: it follows use, whatever makers expect of the price", "assumption: of four months, makers can do with or without a month of carbonate and cathode in their stores. If all were in stores, the replay's makers would have bought 750 kt in 2021 and 570 in 2022; USGS counted 486 and 797", 0.75, Triangular(0.5, 0.8, 0.95), at_least=0, at_most=1)
+    stocking_limit: Quantity = parameter("1", "Most by which stocking moves what is wanted in stores (logarithm)", "assumption: warehouses and credit set an end", 1.0, above=0)
     least_orders: Quantity = parameter("1", "Least orders over use while stocks are run down", "assumption: contracts oblige", 0.1, at_least=0)
     stocking_time: Quantity = parameter("month", "Time over which downstream stock is adjusted", "assumption: a quarter or two", 5, Lognormal(5, 0.25), at_least=1)
     use_memory: Quantity = parameter("month", "Time over which traders smooth use and supply", "assumption: a quarter", 3.0, at_least=1)
@@ -35,7 +36,7 @@ class Lithium(Block):
     floor: Quantity = parameter("1", "Lowest price over the cash cost of the marginal mine in use", "assumption: sellers at a loss hold back", 1.0, Normal(1.0, 0.05), above=0)
     lowest_price: Quantity = parameter("USD/t", "Price below which nobody sells", "assumption: far below any cash cost", 1000, above=0)
     ceiling: Quantity = parameter("USD/t", "Price at which cell makers stop buying", "assumption: at 110,000 USD/t lithium alone costs 65 USD/kWh, half of what cells sold for in 2020", 110000, Lognormal(110000, 0.4), above=0)
-    contract_lag: Quantity = parameter("month", "Time over which prices in contracts, which yearly averages report, follow the spot price", "assumption: contracts are indexed to the last quarter or two; USGS reports large fixed contracts", 5.0, Lognormal(5.0, 0.3), at_least=1)
+    contract_lag: Quantity = parameter("month", "Time over which prices in contracts, which yearly averages report, follow the spot price", "assumption: contracts are indexed to the last quarter or two; USGS reports large fixed contracts", 4.0, Lognormal(4.0, 0.5), at_least=1)
     revision: Quantity = parameter("1", "Share of an unexplained price change that reveals, each month, how much stock there really is", "assumption: no stock is counted; what the price tells of it and what is mood is unknown", 0.2, Lognormal(0.2, 0.5), at_least=0, at_most=1)
     noise: Quantity = parameter("1", "Standard deviation of the monthly shock to the logarithm of price", "assumption: sentiment and policy news", 0.06, Lognormal(0.06, 0.3), at_least=0)
     conversion_yield: Quantity = parameter("1", "Share of the lithium in ore and brine that converters turn into battery-grade carbonate", "recovery of spodumene conversion 85-90 %", 0.86, Normal(0.86, 0.03), above=0, at_most=1)
@@ -145,7 +146,7 @@ class LithiumMarket:
         own, state = self.own, self.state
         market.lithium_price[...] = np.exp(state["price"])
         state["contract"] += (market.lithium_price - state["contract"]) / own.contract_lag
-        market.lithium_contract_price[...] = state["contract"]
+        market.lithium_contract_price[...] = state["contract"] * np.exp(market.unexplained_contract_price)
         market.lithium_lost[...] = state["ore_lost"] * own.conversion_yield
         market.lithium_orders[...] = state["orders"]
         unsold = state["upstream"] + state["ore"] * own.conversion_yield

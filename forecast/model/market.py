@@ -82,6 +82,7 @@ COLUMNS: dict[str, Column] = {
     "lithium_inventory": column("t", "Lithium carbonate equivalent in stock, upstream and downstream", every="month", how="last"),
     "lithium_revision": column("t", "Change of lithium stocks by which the replay was held to the observed price", every="month", how="sum"),
     "unexplained_lithium_price": column("1", "Logarithm of what lithium stocks are worth to traders beyond what their cover explains"),
+    "unexplained_contract_price": column("1", "Logarithm of prices in lithium contracts that lagged spot prices do not explain"),
     "unexplained_cell_price": column("1", "Logarithm of cell prices that cost and margin do not explain"),
     "unexplained_mine_output": column("1", "Logarithm of mine output that the deposits do not explain"),
     "unexplained_taste": column("1", "Utility of a chemistry that its attributes do not explain, in the segments on record", "region", "chemistry"),

@@ -1,7 +1,7 @@
 """The record: what was observed steers the replay, and what the model could not explain fades once the record ends.
 
-A replay left to itself drifts from the past. Here it is held to the record, month by month, by three corrections that
-nothing in the model explains: of cell prices, of mine output and of tastes; and the lithium price is set as observed.
+A replay left to itself drifts from the past. Here it is held to the record, month by month, by corrections that
+nothing in the model explains: of cell prices, of mine output, of lithium contracts and of tastes; and the lithium price is set as observed.
 How large they have to be is the evidence against the parameters. In the forecast they fade and are joined by new ones
 as large as those of the past, so the forecast starts from the world as it is and carries the model's own error.
 """
@@ -22,10 +22,20 @@ KINDS = {
     "share": "share of `chemistry` in the lithium batteries delivered to `unexplained.segments` in `region`, by energy",
     "lithium_price": "price of battery-grade carbonate as published for the year, contracts that lag the spot price, USD/t",
     "lithium_price_year_end": "spot price at the end of the year, USD/t",
+    "lithium_price_mid_year": "spot price in the middle of the year, USD/t; used beside year-end prices",
     "mine_output": "lithium mined in the world, t LCE/year",
     "mineral_price": "mean price of `mineral` in the year, USD/kg",
 }
-WORLDWIDE = ("cell_price", "mine_output", "lithium_price")  # what may be unexplained beside tastes
+WORLDWIDE = {
+    "cell_price": "cell_price",
+    "mine_output": "mine_output",
+    "lithium_price": "lithium_price",
+    "contract_price": "lithium_price_mid_year",
+}
+"""What may be unexplained beside tastes, and the kind of series on record that tells it.
+
+Contracts are told from spot prices only where these are known in the middle of years; else they are what spot prices are made from.
+"""
 HALF_YEAR = MONTHS_PER_YEAR // 2
 LEAST_SHARE = 0.01  # shares are kept this far from 0 and 1 before their odds are taken: below, more or less says nothing of tastes
 TREND_KEPT = 0.5  # part of the last year's pace that goes on from its middle to its end
@@ -45,7 +55,7 @@ class Series(Block):
 
     kind: Literal[tuple(KINDS)] = setting("What was observed: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
     values: Path = path("1", "Value of each year, in the unit of the kind", "record block", at_least=0, at_most=1e9)
-    from_year: int = setting("First year on record, for year-end prices; other series must begin with the simulation", 2015)
+    from_year: int = setting("First year on record, for prices at the end or in the middle of years; other series must begin with the simulation", 2015)
     error: Quantity = parameter("1", "Error of measurement: standard deviation of the logarithm, of the log odds for shares", "record block", at_least=0, at_most=2)
     restatement: Quantity = parameter("1", "Logarithm by which the value of the last year, a first print, will be restated", "none unless a record block says so", 0.0, at_least=-3, at_most=3)
     region: str = setting("Region, for shares", "")
@@ -62,6 +72,8 @@ class Unexplained(Block):
     mine_output_memory: Quantity = parameter("year", "Time over which it fades", "assumption: mines that the deposits leave out stay left out", 5.0, above=0)
     lithium_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of what lithium stocks are worth", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "Schwartz 1997 (doi:10.1111/j.1540-6261.1997.tb02721.x), two-factor models: what stocks of copper and oil are worth beyond the trend reverts at 1.2 to 1.9 a year; figures from memory", 0.7, above=0)
+    contract_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of lithium prices in contracts over lagged spot prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
+    contract_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts run for one to three years", 1.5, above=0)
     taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
     taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
@@ -90,12 +102,12 @@ class Record:
         self.lithium = self._lithium_path(parameters.lithium)
         self.seen = blank((2, parameters.size, len(self.shares)))
         tastes = [f"taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
-        kinds = [f"unexplained {kind}" for kind in ("cell price", "mine output", "lithium price", *tastes)]
+        kinds = [f"unexplained {kind}" for kind in (*(name.replace("_", " ") for name in WORLDWIDE), *tastes)]
         self.luck = each(normal, seed, kinds, realizations, parameters.months)
         self.unexplained = blank((parameters.size, len(kinds)))
         self.state = dict(zip(WORLDWIDE, self.unexplained.T, strict=False)) | {"taste": self._by_place(self.unexplained)}
         self.held = np.zeros(len(kinds), bool)
-        self.held[: len(WORLDWIDE)] = [bool(self._rows(kind)) for kind in WORLDWIDE]
+        self.held[: len(WORLDWIDE)] = [bool(self._rows(kind)) for kind in WORLDWIDE.values()]
         self._by_place(self.held[None])[:, *self.places] = True
         self.kept, self.renewed = self._fading(len(tastes))
         self._by_place(self.renewed)[..., [name == self.own.reference for name in names[1]]] = 0.0
@@ -137,18 +149,21 @@ class Record:
     def _lithium_path(self, lithium) -> np.ndarray:
         """Spot price of every month on record, (realization, month) USD/t; no month without a series.
 
-        Where the spot price is known at the end of a year and of the year before, the price in between is such that
-        contracts average what was published; else it runs straight through the published years.
+        Where the spot price is known at the end of a year and of the year before, it runs straight between them through the
+        middle of the year; if that is not known, through one by which contracts average what was published. Else it runs
+        straight through the published years.
         """
-        rows, ends = self._rows("lithium_price")[:1], self._rows("lithium_price_year_end")[:1]
+        rows, ends, middles = (self._rows(f"lithium_price{when}")[:1] for when in ("", "_year_end", "_mid_year"))
         if not rows:
             return np.zeros((len(self.target), 0))
         path, contract = np.zeros((len(self.target), 0)), np.broadcast_to(lithium.first_price, len(self.target))
         for year in range(self.years):
-            ends_known = bool(ends) and year > self.first[ends[0]]
-            if ends_known:
+            if ends and year > self.first[ends[0]]:
                 knots = [self.target[:, ends[0], year - 1], self.target[:, ends[0], year]]
-                months = between(knots, self.target[:, rows[0], year], contract, lithium.contract_lag)
+                if middles and year >= self.first[middles[0]]:
+                    months = through(knots, self.target[:, middles[0], year])
+                else:
+                    months = between(knots, self.target[:, rows[0], year], contract, lithium.contract_lag)
             else:
                 now = range(year * MONTHS_PER_YEAR, (year + 1) * MONTHS_PER_YEAR)
                 months = np.exp(np.stack([self.at(each_month)[:, rows[0]] for each_month in now], axis=-1))
@@ -174,13 +189,16 @@ class Record:
     def correct(self, market, now: int) -> None:
         """Move what is unexplained by what separates last month from the record."""
         target = self.at(now)
-        measured = {"cell_price": market.mean_cell_price, "mine_output": market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR}
-        for name, value in measured.items():
-            for row in self._rows(name)[:1]:
+        mined = market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR
+        measured = {"cell_price": (market.mean_cell_price, "cell_price"), "mine_output": (mined, "mine_output")}
+        if any(now >= MONTHS_PER_YEAR * self.first[row] for row in self._rows(WORLDWIDE["contract_price"])):
+            measured["contract_price"] = market.lithium_contract_price, "lithium_price"
+        for name, (value, series) in measured.items():
+            for row in self._rows(series)[:1]:
                 moved = self.state[name] + target[:, row] - np.log(np.maximum(value, 1e-12))
                 self.state[name][...] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
         if self._rows("lithium_price"):
-            fading = self.kept[:, WORLDWIDE.index("lithium_price")]  # as it will after the record: what lasts must be stock
+            fading = self.kept[:, list(WORLDWIDE).index("lithium_price")]  # as it will after the record: what lasts must be stock
             moved = fading * self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
             self.state["lithium_price"][...] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)
         if self.shares.size:
@@ -199,10 +217,8 @@ class Record:
 
     def tell(self, market, now: int) -> None:
         """Write down what is unexplained, and the lithium price on record."""
-        market.unexplained_cell_price[...] = self.state["cell_price"]
-        market.unexplained_mine_output[...] = self.state["mine_output"]
-        market.unexplained_lithium_price[...] = self.state["lithium_price"]
-        market.unexplained_taste[...] = self.state["taste"]
+        for name, state in self.state.items():
+            getattr(market, f"unexplained_{name}")[...] = state
         if now <= self.steered:
             for row, mineral in self.minerals:
                 market.mineral_price_on_record[:, mineral] = np.exp(self.at(now)[:, row]) if now < self.steered else 0.0
@@ -225,21 +241,30 @@ def contracted(spot: np.ndarray, contract: np.ndarray, lag: np.ndarray) -> np.nd
     return np.stack(found, axis=-1)
 
 
+def through(ends: list[np.ndarray], middle: np.ndarray) -> np.ndarray:
+    """Spot prices of a year, straight lines in the logarithm from end to middle to end.
+
+    ends     logarithm of the spot price before and at the end of the year, (realization,) each
+    middle   in the middle of the year
+    returns  (realization, month)
+    """
+    share = (np.arange(MONTHS_PER_YEAR) + 1.0) / HALF_YEAR
+    rise, fall = np.minimum(share, 1.0), np.maximum(share - 1.0, 0.0)
+    return np.exp(ends[0][:, None] + (middle - ends[0])[:, None] * rise + (ends[1] - middle)[:, None] * fall)
+
+
 def between(ends: list[np.ndarray], published: np.ndarray, contract: np.ndarray, lag: np.ndarray) -> np.ndarray:
     """Spot prices of a year whose contracts average what was published, as far as a factor of MOST_BETWEEN allows.
 
     ends       logarithm of the spot price before and at the end of the year, (realization,) each
     published  logarithm of the yearly price, (realization,)
-    returns    (realization, month): straight lines in the logarithm from end to middle to end
+    returns    (realization, month)
     """
-    share = (np.arange(MONTHS_PER_YEAR) + 1.0) / HALF_YEAR
-    rise, fall = np.minimum(share, 1.0), np.maximum(share - 1.0, 0.0)
     chord = 0.5 * (ends[0] + ends[1])
     low, high = chord - np.log(MOST_BETWEEN), chord + np.log(MOST_BETWEEN)
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        climb = ends[0][:, None] + (middle - ends[0])[:, None] * rise
-        spot = np.exp(climb + (ends[1] - middle)[:, None] * fall)
+        spot = through(ends, middle)
         above = contracted(spot, contract, lag).mean(axis=1) > np.exp(published)
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return spot

@@ -73,13 +73,17 @@ class Demand(Block):
 def monthly_history(yearly: np.ndarray) -> np.ndarray:
     """Spread yearly sales over months so that each year keeps its sum and months join smoothly.
 
+    The pace to the last mid-year goes on to the end of the year, where the forecast takes over: a level end would be a step.
+
     yearly   (..., year) above 0
     returns  (..., 12 x year), per month; geometric between mid-years
     """
     years = yearly.shape[-1]
-    middle = np.arange(years) + 0.5
+    middle = np.arange(years + 1) + 0.5
     when = (np.arange(years * MONTHS_PER_YEAR) + 0.5) / MONTHS_PER_YEAR
     flat = np.log(np.maximum(yearly, 1e-12)).reshape(-1, years)
+    pace = np.clip(np.diff(flat[:, -2:]).sum(axis=1, keepdims=True), -LARGEST_SURPRISE, LARGEST_SURPRISE)
+    flat = np.concatenate([flat, flat[:, -1:] + pace], axis=1)
     smooth = np.exp([np.interp(when, middle, row) for row in flat]).reshape(-1, years, MONTHS_PER_YEAR)
     smooth *= (yearly.reshape(-1, years) / smooth.sum(axis=-1))[..., None]
     return smooth.reshape(*yearly.shape[:-1], years * MONTHS_PER_YEAR)

@@ -23,7 +23,8 @@ MOST_BLOCKS = 1000
 MOST_NUMBERS = 100_000_000
 """Numbers that a world may record if it is kept by month, 400 MB; fifty times the baseline."""
 TOLERANCE = 1e-6
-SINGLE = ("cell_price", "lithium_price", "lithium_price_year_end", "mine_output")
+LATE = ("lithium_price_year_end", "lithium_price_mid_year")
+SINGLE = ("cell_price", "lithium_price", *LATE, "mine_output")
 """Kinds of record of which there is one."""
 NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
 
@@ -129,16 +130,22 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
         if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
             yield f"{where}.kind", f"{kind}; there must be one series of this kind"
         if hasattr(series, "values"):
-            late = kind == "lithium_price_year_end"
+            late = kind in LATE
             if not late and series.from_year > world.first_year:
-                yield f"{where}.from_year", f"{series.from_year}; only year-end prices may begin after {world.first_year}"
+                yield (
+                    f"{where}.from_year",
+                    f"{series.from_year}; only prices at the end or in the middle of years may begin after {world.first_year}",
+                )
             first = series.from_year if late else world.first_year
             if min(series.values.years) > first or max(series.values.years) < world.observed_until:
                 yield (
                     f"{where}.values",
                     f"{min(series.values.years):g} to {max(series.values.years):g}; must reach from {first} to {world.observed_until}",
                 )
-    if any(getattr(series, "kind", "") == "share" for series in world.record.values()) and not world.unexplained.segments:
+    kinds = [getattr(series, "kind", "") for series in world.record.values()]
+    if LATE[1] in kinds and LATE[0] not in kinds:
+        yield "record", f"holds {LATE[1]} without {LATE[0]}; must hold both, as the price runs from the end of a year to the next"
+    if "share" in kinds and not world.unexplained.segments:
         yield "unexplained.segments", "empty; must name the segments whose shares are on record"
     for said in world.unexplained.segments:
         if said not in world.segments:

@@ -29,6 +29,7 @@ SERIES = {
     "cell_price": "cell_price",
     "lithium_price": "lithium_price",
     "lithium_price_year_end": "lithium_price_year_end",
+    "lithium_price_mid_year": "lithium_price_mid_year",
     "mine_output": "mine_output",
     "mineral_price": "mineral_price",
     "share": "lfp_share",

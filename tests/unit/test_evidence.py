@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from forecast.assess.evidence import FROM_YEAR_TO_YEAR, GROWING, LEVELS, SPREADS, YEAR, Evidence, evidence, growth, news
+from forecast.assess.evidence import FROM_YEAR_TO_YEAR, GROWING, SPREADS, YEAR, Evidence, evidence, growth, news
 from forecast.ensemble.design import draw
 from forecast.ensemble.posterior import declared
 from forecast.model.segments import SegmentDemand
@@ -22,7 +22,10 @@ LFP = 0
 
 
 ALL = np.ones(YEARS, bool)
-UNEXPLAINED = {f"{name}_spread": 0.2 for name in (*LEVELS, "taste")}
+LEVELS = ("cell_price", "mine_output", "lithium_price")
+UNEXPLAINED = {f"{name}_spread": 0.2 for name in (*LEVELS, "contract_price", "taste")}
+IN_THE_MIDDLE = {2016: 8000, 2017: 30_000, 2018: 21_000}
+MIDDLES = {"lithium_middles": {"kind": "lithium_price_mid_year", "values": IN_THE_MIDDLE, "from_year": 2016, "error": 0}}
 
 
 def fading(memory, months=YEAR):
@@ -117,6 +120,14 @@ def test_surprises_are_the_news_of_the_corrections(kind):
     assert fresh.any()
 
 
+def test_contracts_are_evidence_where_spot_prices_are_known_in_the_middle_of_two_years_on_end():
+    told, drawn, played = replay(record=MIDDLES)
+    assert [name for name in told.names if name.startswith("contract")] == ["contract_price 2017", "contract_price 2018"]
+    seen = np.array([False, True, True, True])
+    fresh, _ = news(played["unexplained_contract_price"][:, :4].astype(float), drawn.unexplained.contract_price_memory, seen)
+    np.testing.assert_allclose(told.values[:, told.of("contract_price")], fresh[:, 2:])
+
+
 def test_surprises_of_taste_are_those_of_their_region_and_chemistry():
     told, drawn, played = plain()
     for region, place in (("china", CHINA), ("europe", EUROPE)):
@@ -167,16 +178,16 @@ def test_only_what_is_on_record_is_evidence():
 
 
 @cache
-def shipped():
-    """Evidence of one replay of the shipped world to 2018, and all it is made of."""
-    world = as_known(load("baseline", ["buyers.number=300"]).world, 2018, 2018)
+def shipped(until=2018):
+    """Evidence of one replay of the shipped world, and all it is made of."""
+    world = as_known(load("baseline", ["buyers.number=300"]).world, until, until)
     drawn = draw(world, 1, np.arange(1))
     played = simulate(drawn, 1, np.arange(1))
     return evidence(world, drawn, played), world, drawn, played
 
 
 def test_the_shipped_world_has_evidence_of_every_kind_and_says_how_large_each_should_be():
-    told = shipped()[0]
+    told = shipped(until=2022)[0]
     assert set(told.kinds) == set(SPREADS)
     assert all(len(told.of(kind)) >= 3 for kind in SPREADS)
     world = load("baseline").world
@@ -185,7 +196,7 @@ def test_the_shipped_world_has_evidence_of_every_kind_and_says_how_large_each_sh
         assert slot is not None, kind
         assert slot.declaration.bounds["at_least"] == 0
     assert set(GROWING) <= set(world.segments)
-    assert all(getattr(world.unexplained, SPREADS[kind].partition(".")[2]).prior for kind in (*LEVELS, "taste"))
+    assert all(getattr(world.unexplained, SPREADS[kind].partition(".")[2]).prior for kind in (*LEVELS, "contract_price", "taste"))
 
 
 def test_nothing_is_known_of_the_growth_of_the_first_year():

@@ -94,6 +94,20 @@ def test_rising_prices_make_makers_stock():
         assert (sign * (agent.state["orders"] - calm) > 0).all()
 
 
+def test_what_is_on_its_way_through_plants_follows_use_whatever_makers_expect():
+    def more(in_process):
+        orders = []
+        for trend in (0.0, 0.5):
+            agent, market = stand(stocking=1.0, in_process=in_process)
+            agent.state["trend"][...] = trend
+            agent.ship(market)
+            orders.append(agent.state["orders"].copy())
+        return orders[1] - orders[0]
+
+    np.testing.assert_allclose(more(in_process=0.75), 0.25 * more(in_process=0))
+    assert (more(in_process=1) == 0).all()
+
+
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=30))
 def test_converters_lose_only_their_yield_and_keep_the_rest_as_ore_save_what_waits_too_long(mined):

@@ -77,9 +77,10 @@ def test_shares_lie_between_zero_and_one():
             assert 0 <= float(row["value"]) <= 1, row
 
 
-def test_the_year_end_price_of_lithium_is_the_arithmetic_of_its_note():
-    found = observed("lithium_price_year_end")
-    assert found.years.tolist() == list(range(2016, 2025))
+@pytest.mark.parametrize(("series", "first"), [("lithium_price_year_end", 2016), ("lithium_price_mid_year", 2018)])
+def test_the_price_of_lithium_at_a_day_is_the_arithmetic_of_its_note(series, first):
+    found = observed(series)
+    assert found.years.tolist() == list(range(first, 2025))
     deflator = dict(zip(*years_and_values("us_gdp_deflator", "united_states"), strict=True))
     for year, value, note in zip(found.years, found.values, found.note, strict=True):
         yuan, tax, rate, base, level = re.match(r"(\d+) CNY/t / (\S+) VAT / (\S+) CNY/USD x (\S+) / (\S+) ", note).groups()

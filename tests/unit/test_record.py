@@ -88,6 +88,26 @@ def test_a_year_whose_start_is_not_known_runs_straight_and_the_next_ends_as_it_d
     np.testing.assert_allclose(path[35::12], published("lithium_ends")[2:])
 
 
+IN_THE_MIDDLE = {2016: 8000, 2017: 30_000, 2018: 21_000}
+MIDDLES = {"lithium_middles": {"kind": "lithium_price_mid_year", "values": IN_THE_MIDDLE, "from_year": 2016, "error": 0}}
+
+
+def test_a_spot_price_known_in_the_middle_of_a_year_is_met_there_and_at_its_ends():
+    path = stand(record=MIDDLES).lithium[0]
+    np.testing.assert_allclose(path[17::12], [8000, 30_000, 21_000])
+    np.testing.assert_allclose(path[23::12], published("lithium_ends")[1:])
+    np.testing.assert_allclose(np.diff(np.log(path[23:30])), np.log(30_000 / 13_000) / 6)
+    np.testing.assert_array_equal(path[:12], stand().lithium[0, :12])
+
+
+def test_contracts_that_lagged_spot_prices_do_not_explain_follow_what_was_published():
+    found = replay_of(record=MIDDLES)
+    told = yearly(found, "unexplained_contract_price")
+    assert (told[:, 0] == 0).all()
+    assert (abs(told[:, 1:4]) > 0.05).all()
+    np.testing.assert_allclose(yearly(found, "lithium_contract_price")[:, 1:4], [published("lithium")[1:]] * 2, rtol=0.06)
+
+
 def test_targets_run_straight_between_mid_years_and_slow_down_at_the_end():
     agent = stand(record={"cells": {"values": {2015: 100, 2016: 200, 2017: 200, 2018: 50}}})
     at = np.array([agent.at(now)[:, agent.series.names.index("cells")] for now in range(OBSERVED)])
@@ -368,14 +388,19 @@ def test_contracts_average_what_could_be_published_and_come_as_near_as_they_may_
     assert year_between(start, end, 1e9, contract, lag)[0][5] == pytest.approx(np.sqrt(start * end) * MOST_BETWEEN, rel=1e-3)
 
 
+def test_prices_in_the_middle_of_years_are_refused_without_those_at_the_ends():
+    with pytest.raises(ScenarioError, match="lithium_price_mid_year without lithium_price_year_end; must hold both"):
+        steered_world(record=MIDDLES | {"lithium_ends": None})
+
+
 @pytest.mark.parametrize(
     ("series", "problem"),
     [
-        ({"from_year": 2016}, "record.cells.from_year: 2016; only year-end prices may begin after 2015"),
+        ({"from_year": 2016}, "record.cells.from_year: 2016; only prices at the end or in the middle of years may begin after 2015"),
         ({"values": {2015: None}}, "record.cells.values: 2016 to 2018; must reach from 2015 to 2018"),
     ],
 )
-def test_a_series_that_begins_late_is_refused_unless_it_is_of_year_end_prices(series, problem):
+def test_a_series_that_begins_late_is_refused_unless_it_is_of_prices_at_a_day(series, problem):
     with pytest.raises(ScenarioError) as refused:
         steered_world(record={"cells": series})
     assert problem in str(refused.value)

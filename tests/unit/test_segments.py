@@ -27,6 +27,13 @@ def test_months_of_a_level_history_are_level_and_of_a_growing_one_grow():
     assert (np.diff(monthly_history(2.0 ** np.arange(6))) >= 0).all()
 
 
+def test_a_history_that_grows_does_so_to_its_last_month_at_the_pace_it_had():
+    pace = np.diff(np.log(monthly_history(1.5 ** np.arange(5.0))))
+    np.testing.assert_allclose(pace[-6:], np.log(1.5) / 12)
+    leap = np.log(monthly_history(np.array([1.0, 1e6])))
+    assert np.diff(leap)[-1] == pytest.approx(LARGEST_SURPRISE / 12)
+
+
 @given(st.floats(0.01, 100), st.floats(1.05, 100), st.floats(0.01, 2))
 def test_the_s_curve_starts_where_it_should_and_grows_as_the_formula_says(start, room, growth):
     ceiling = start * room

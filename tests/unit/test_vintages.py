@@ -9,7 +9,8 @@ from forecast.history.observed import observed, regions
 from forecast.history.vintages import FIRST_PRINTS, as_known, restatements, to_2024_dollars, with_vintages
 
 ORIGINS = range(2018, 2024)
-HINDCAST_SERIES = ("cell_price", "ev_battery_demand", "lfp_share", "lithium_price", "lithium_price_year_end", "mine_output")
+HINDCAST_SERIES = ("cell_price", "ev_battery_demand", "lfp_share", "mine_output")
+HINDCAST_SERIES += ("lithium_price", "lithium_price_year_end", "lithium_price_mid_year")
 
 
 def value_of(found, year):
