@@ -142,10 +142,10 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
                     f"{where}.values",
                     f"{min(series.values.years):g} to {max(series.values.years):g}; must reach from {first} to {world.observed_until}",
                 )
-    kinds = [getattr(series, "kind", "") for series in world.record.values()]
-    if LATE[1] in kinds and LATE[0] not in kinds:
+    on_record = [getattr(series, "kind", "") for series in world.record.values()]
+    if LATE[1] in on_record and LATE[0] not in on_record:
         yield "record", f"holds {LATE[1]} without {LATE[0]}; must hold both, as the price runs from the end of a year to the next"
-    if "share" in kinds and not world.unexplained.segments:
+    if "share" in on_record and not world.unexplained.segments:
         yield "unexplained.segments", "empty; must name the segments whose shares are on record"
     for said in world.unexplained.segments:
         if said not in world.segments:
