@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 import numpy as np
-from behaviour import save, table
 
 from forecast.report.style import COLOURS, FAINT, INK, styled
 from forecast.report.views import LARGEST
+from writing import save, table
 
 PAGE = Path(__file__).parent / "performance.md"
 PICTURE = PAGE.parent / "pictures" / "performance.png"

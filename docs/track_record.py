@@ -16,7 +16,6 @@ from typing import Any
 import click
 import numpy as np
 import xarray as xr
-from behaviour import save, table
 
 from forecast.assess.evidence import SPREADS
 from forecast.assess.learned import fit_rows, kind_of, parameter_rows
@@ -29,6 +28,7 @@ from forecast.errors import ForecastError
 from forecast.report import track_record
 from forecast.report.learned import identified
 from forecast.scenario import shipped_folder
+from writing import save, table
 
 PAGE = Path(__file__).parent / "track-record.md"
 PICTURES = PAGE.parent / "pictures"
