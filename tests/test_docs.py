@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import documents
 import pytest
+import xarray as xr
 from documents import ROOT, Block, Player, anchors, broken_links, commands, matches, pages, run_small
+
+from forecast.history.observed import observed
 
 
 @pytest.fixture
@@ -67,11 +71,24 @@ def test_the_behaviour_page_has_every_claim(script):
 def test_the_behaviour_page_reports_what_runs_are_missing(tmp_path, shipped_run, script):
     outputs = tmp_path / "outputs"
     outputs.mkdir()
-    (outputs / "baseline").symlink_to(shipped_run("baseline"))
+    for name in ("baseline", "unguided"):
+        (outputs / name).symlink_to(shipped_run(name))
     page = script("behaviour").write(outputs, tmp_path / "behaviour.md")
     assert "lithium_surge" in page.split("## ")[0]
-    assert "cannot be said" in page
+    assert "Missing runs: lithium_surge." in page
+    assert "Missing runs: unguided." not in page
     assert set(broken_links(tmp_path / "behaviour.md")) <= {"concepts.md", "track-record.md"}
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.8, "does not hold"), (0.85, "holds"), (1.2, "holds"), (1.25, "does not hold")])
+def test_orders_of_lithium_are_judged_by_what_was_used(script, factor, verdict):
+    behaviour, used = script("behaviour"), observed("lithium_consumption")
+    claim = next(each for each in behaviour.CLAIMS if each.title == "Makers' orders of lithium follow what was used")
+    orders = xr.DataArray([factor * used.values], {"year": used.years}, ("realization", "year"))
+    run = SimpleNamespace(yearly=lambda name, how: orders)
+    found, text = behaviour.judged(claim, {"baseline": run, "unguided": run}, behaviour.PAGE)
+    assert found == verdict
+    assert f"| 2018 | 261 | {factor * 261.359:.0f} | {factor:.2f} |" in text
 
 
 def test_the_performance_page_says_what_was_measured(script):

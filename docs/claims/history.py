@@ -8,6 +8,7 @@ import xarray as xr
 from claims.claim import Found, Section
 from claims.run import Run, median
 from forecast.assess.pictures import observed_past
+from forecast.history.observed import observed
 from forecast.report import plots
 from forecast.report.style import label
 from forecast.report.views import CARS, STORAGE, VEHICLES, WORLD, by_year, deliveries_of, shares
@@ -143,3 +144,26 @@ def lithium_band(runs: dict[str, Run]) -> Found:
     text = f"Inside in {inside} of {len(rows)} years. Yearly means of contracts, which published prices report, USD/t.\n\n"
     text += table(("year", "observed", "5 %", "median", "95 %", "inside"), rows)
     return Found(inside >= 6, text)
+
+
+@REPLAY.claim("unguided")
+def lithium_orders(runs: dict[str, Run]) -> Found:
+    """Makers' orders of lithium follow what was used.
+
+    Rule: the mean absolute logarithm of median orders over observed consumption, 2018-2024, is at most 0.2.
+    """
+    used = observed("lithium_consumption", until=PAST[-1])
+    ratio, rows = {}, [used.years, [f"{value / 1000:,.0f}" for value in used.values]]
+    for name in ("unguided", "baseline"):
+        ordered = median(runs[name].yearly("lithium_orders", "sum").sel(year=used.years)).values
+        ratio[name] = ordered / used.values
+        rows += [[f"{value / 1000:,.0f}" for value in ordered], [f"{value:.2f}" for value in ratio[name]]]
+    off = {name: float(np.abs(np.log(each)).mean()) for name, each in ratio.items()}
+    text = (
+        f"{off['unguided']:.2f}; in the baseline, which is held to the record, {off['baseline']:.2f}. Thousand tonnes of lithium carbonate "
+        "equivalent a year, for batteries and all else. Nothing is scored on this series and no parameter is learned from it, but some "
+        "assumptions about stocks, as `lithium.in_process`, were made in view of it: this is no independent test. It is USGS to 2020, the "
+        "Australian government's in 2021-22 and the IEA's after, and its scope changes with them.\n\n"
+    )
+    head = ("year", "observed", "median", "ratio", "median of the baseline", "ratio")
+    return Found(off["unguided"] <= 0.2, text + table(head, list(zip(*rows, strict=True))))
