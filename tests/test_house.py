@@ -42,7 +42,7 @@ LEVELS = {
     ),
     "a": (
         *("building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography", "instructions"),
-        *("lanes", "market", "offers", "rationing", "trade"),
+        *("lanes", "market", "noting", "offers", "rationing", "trade"),
     ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}
