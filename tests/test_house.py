@@ -41,7 +41,7 @@ LEVELS = {
         *("recycling", "segments", "suppliers"),
     ),
     "a": (
-        *("building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography", "instructions"),
+        *("accounts", "building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography", "instructions"),
         *("lanes", "market", "noting", "offers", "rationing", "trade"),
     ),
 }

@@ -68,9 +68,9 @@ class Manufacturers:
     def __init__(self, parameters):
         self.own, self.industry, self.chemistries = parameters.manufacturers, parameters.industry, parameters.chemistries
         self.first_year = parameters.first_year
-        from forecast.model import trade  # compiled code is slow to load and needed only to play
+        from forecast.model import accounts, trade  # compiled code is slow to load and needed only to play
 
-        self.trade = trade
+        self.accounts, self.trade = accounts, trade
         lines, regions = self.own.capacity.shape, parameters.regions
         self.home = np.array([regions.names.index(region) for region in self.own.region])
         self.local_cost = side_by_side(regions.cost_factor[:, self.home])
@@ -78,12 +78,12 @@ class Manufacturers:
         self.duty = np.full((2, lines[0], len(regions.names), lines[2]), np.nan)
         self.priority = side_by_side(1.0 / parameters.segments.price_sensitivity)
         self.served_first = side_by_side(np.argsort(-self.priority, axis=1, kind="stable"))
-        self.counts = parameters.segments.experience[:, :, None, None]
+        self.counts = parameters.segments.experience
+        self.founding_cash = side_by_side(self.own.cash)
         self.lithium_loss = parameters.lithium.processing_loss
-        self.made, self.listed, self.cash_cost, self.asked, self.able, self.worth = (blank(lines) for _ in range(6))
+        self.made, self.listed, self.cash_cost, self.asked, self.able = (blank(lines) for _ in range(5))
         self.mean = blank((lines[0], 3, lines[2]))  # over lines: 1 / good, local cost / good, local cost
         self.world_made = blank((lines[0], lines[2]))
-        self.counted = blank((lines[0], *self.counts.shape[1:2], len(regions.names), lines[2]))  # what is worked on is not made anew each month
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
         self.lagged_lithium = parameters.lithium.first_price.copy()
@@ -265,38 +265,18 @@ class Manufacturers:
 
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""
-        self.made += market.output
-        self.world_made += np.multiply(market.deliveries, self.counts, out=self.counted).sum(axis=(1, 2))
+        self.accounts.learn(*self.trade.worlds_last(market.output, market.deliveries, self.counts, self.made, self.world_made))
 
     def book(self, market) -> None:
-        """Revenue in; cash cost, upkeep, programmes and payouts out (GWh x USD/kWh = MUSD)."""
-        revenue = self.by_maker(market.output, market.price)
-        costs = self.by_maker(market.output, self.cash_cost)
-        upkeep = self.by_maker(market.capacity, market.line_cost) * self.industry.upkeep[:, None] / MONTHS_PER_YEAR
-        market.cash += market.alive * (revenue - costs - upkeep - market.programme_spending)
-        rich = np.maximum(market.cash - MONTHS_PER_YEAR * revenue - self.own.cash, 0.0)
-        market.cash -= rich * self.industry.payout[:, None] / MONTHS_PER_YEAR
-        market.revenue[...] += (MONTHS_PER_YEAR * revenue - market.revenue) / MONTHS_PER_YEAR
-
-    def by_maker(self, amount: np.ndarray, price: np.ndarray) -> np.ndarray:
-        """Sum over chemistries of amounts at their prices, (realization, maker)."""
-        return np.multiply(amount, price, out=self.worth).sum(axis=-1)
+        """Revenue in; cash cost, upkeep, programmes and payouts out."""
+        self.accounts.book(
+            *self.trade.worlds_last(
+                *(market.output, market.capacity, market.price, self.cash_cost, market.line_cost, market.alive),
+                *(market.programme_spending, self.founding_cash, self.industry.upkeep, self.industry.payout, market.cash, market.revenue),
+            )
+        )
 
     def fail(self, market) -> None:
         """Beyond its lenders' patience a maker closes; others take over its lines, nearest knowledge first."""
-        limit = -self.industry.credit[:, None] * market.revenue - self.industry.patience[:, None]
-        closes = (market.alive > 0) & ((market.cash < limit) | (market.failing > 0))
-        if not closes.any():
-            return
-        market.alive[closes] = 0.0
-        touched = closes.any(axis=1)
-        lines = market.capacity[touched]
-        sold = np.where(closes[touched][:, :, None], lines, 0.0)
-        lines -= sold
-        sold, left = (one_by_one(some) for some in (sold, lines))
-        market.capacity[touched] = lines * (1.0 + np.divide(sold, left, out=np.zeros_like(left), where=left > 0)[:, None, :])
-
-
-def one_by_one(lines: np.ndarray) -> np.ndarray:
-    """Sum over makers of (realization, maker, chemistry), added one after another whatever the number of worlds."""
-    return lines.cumsum(axis=1)[:, -1]
+        credit, patience = self.industry.credit, self.industry.patience
+        self.accounts.fail(*self.trade.worlds_last(market.cash, market.revenue, credit, patience, market.failing, market.alive, market.capacity))

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from forecast.ensemble.design import draw
-from forecast.layout import side_by_side
 from forecast.model.cost import annuity
-from forecast.model.manufacturers import Manufacturers, one_by_one
+from forecast.model.manufacturers import Manufacturers
 from forecast.model.market import COST_PARTS
 from tests.play import blackboard, history
 from tests.small_world import lively_world
@@ -251,14 +250,6 @@ def test_cash_is_what_came_in_less_what_went_out():
     upkeep = (market.capacity * market.line_cost).sum(axis=-1) * makers.industry.upkeep[:, None] / 12
     np.testing.assert_allclose((market.cash - before)[:, SALT], -7 - upkeep[:, SALT])
     assert (market.cash - before <= earned - upkeep + 1e-9)[:, :2].all()
-
-
-def test_lines_add_up_alike_however_many_worlds_fail_at_once():
-    lines = side_by_side(np.random.default_rng(0).random((5, 40, 1)))
-    together = one_by_one(lines)
-    np.testing.assert_allclose(together, lines.sum(axis=1))
-    for world in range(5):
-        assert one_by_one(lines[[world]]) == together[world]
 
 
 @pytest.mark.parametrize("why", ["debt", "event"])
