@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 ROUNDING = 1e-9  # of a share of stages
+NONE = -1  # stage of a programme that is not
 LEAST_LINE = 1e-9  # GWh/year; what a conversion leaves below this is rounding, not a line that could sell
 CHEAPER = 1.0  # a conversion must cost less than this share of a new line
 
@@ -97,6 +98,49 @@ def enter(order, when, coming, underway):
                 if order[m, k, r] > 0:
                     coming[when[k, r], m, k, r] += order[m, k, r]
                     underway[m, k, r] += order[m, k, r]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def begin(observed, due, alive, stage):
+    """Programmes that are due enter at the stage at which they were observed; those of makers that are not in business end.
+
+    observed  (maker, programme) int               stage, -1 none
+    due       (maker, programme, realization) bool  whether it was observed by now
+    alive     (maker, realization)                  0 where the maker is not in business
+    stage     (maker, programme, realization) int   stage reached, -1 none; changed
+    """
+    makers, programmes, worlds = stage.shape
+    for m in range(makers):
+        for p in range(programmes):
+            for r in range(worlds):
+                reached = observed[m, p] if due[m, p, r] and stage[m, p, r] == NONE else stage[m, p, r]
+                stage[m, p, r] = reached if alive[m, r] > 0 else NONE
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def report(last, columns, stage, spending, shown, may_sell, may_build, spent):
+    """Write down the stages, who may sell and who may build, and what the programmes cost until they reach the market.
+
+    last                                                         stage of what has reached the market
+    columns             (programme,) int                         its chemistry
+    stage               (maker, programme, realization)          stage reached, -1 none
+    spending            (maker, programme, realization)          of a month, MUSD
+    shown               (maker, chemistry, realization)          written: stage of the chemistry's programme
+    may_sell, may_build (maker, chemistry, realization)          written: 1 or 0
+    spent               (maker, realization)                     written, MUSD
+    """
+    makers, programmes, worlds = stage.shape
+    for m in range(makers):
+        for r in range(worlds):
+            spent[m, r] = 0.0
+        for p in range(programmes):
+            k = columns[p]
+            for r in range(worlds):
+                reached = stage[m, p, r]
+                shown[m, k, r] = reached
+                may_sell[m, k, r] = reached == last
+                may_build[m, k, r] = reached >= last - 1
+                spent[m, r] += spending[m, p, r] if (reached >= 0) & (reached < last) else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
