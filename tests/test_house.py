@@ -42,7 +42,7 @@ LEVELS = {
     ),
     "a": (
         *("accounts", "building", "calendar", "chemistry", "choice", "clearing", "cost", "demand", "extraction", "geography"),
-        *("instructions", "lanes", "market", "noting", "offers", "rationing", "trade"),
+        *("instructions", "lanes", "market", "noting", "offers", "powers", "rationing", "trade"),
     ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -90,7 +90,8 @@ class Manufacturers:
         self.learns = side_by_side(self.chemistries.learns_from)
         diagonal = np.arange(lines[2])
         self.learns[:, diagonal, diagonal] = 1.0
-        self.share = blank((lines[0], len(regions.names), lines[1], lines[2]))
+        self.abroad, self.at_home = blank(lines), blank(lines)  # what pulls orders to a maker
+        self.total = blank((lines[0], len(regions.names), lines[2]))
         self.founding_year = self.own.founded.min()
         self.founded = blank(lines[:2], False, bool)
         self.fix()
@@ -222,7 +223,7 @@ class Manufacturers:
         self.trade.divide(
             *self.trade.worlds_last(
                 *(market.price, market.unit_cost, market.capacity, market.alive, self.industry.maker_elasticity, self.home),
-                *(self.factor, self.power, market.local_content, self.share, market.offer_price, crowd, market.offered),
+                *(self.factor, self.power, market.local_content, self.abroad, self.at_home, self.total, market.offer_price, crowd, market.offered),
             )
         )
         np.negative(np.log(crowd), out=market.makers_choice)
@@ -242,7 +243,8 @@ class Manufacturers:
         """Fill orders as far as lines, components and lithium allow; who is full passes orders on to who is not."""
         self.trade.deliver(
             *self.trade.worlds_last(
-                *(self.share, market.orders_by_region, market.orders, market.capacity, market.good, market.component_met),
+                *(self.home, self.abroad, self.at_home, self.power, self.total, market.orders_by_region, market.orders),
+                *(market.capacity, market.good, market.component_met),
                 *(market.lithium_content, market.lithium_at_hand, self.priority, self.served_first),
                 *(self.asked, self.able, market.output, market.cells_made, market.lithium_wanted, market.fill),
             )

@@ -50,11 +50,12 @@ def test_orders_divide_as_a_logit_in_numpy_says(seed, credit):
     factor, cost = random.uniform(0.9, 1.6, (WORLDS, REGIONS, REGIONS, CHEMISTRIES)), random.uniform(40, 120, lines.shape)
     credit = credit * (random.random((WORLDS, REGIONS)) < 0.5)
     power = factor ** -elasticity[:, None, None, None]
-    share = np.full((REGIONS, MAKERS, CHEMISTRIES, WORLDS), np.nan)
-    mean, crowd = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(2))
+    abroad, at_home = (np.zeros((MAKERS, CHEMISTRIES, WORLDS)) for _ in range(2))
+    total, mean, crowd = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(3))
     offered = np.full((CHEMISTRIES, WORLDS), np.nan)
-    told = share, mean, crowd, offered
+    told = abroad, at_home, total, mean, crowd, offered
     trade.divide(*last(price, cost, lines, alive), elasticity, HOME, *last(factor, power, credit), *told)
+    told = np.where(AWAY[..., None, None], abroad * last(power[:, :, HOME])[0], at_home) / total[:, None], mean, crowd, offered
     lines = lines * alive[..., None]
     shares, paid, squares = divided(price, lines, elasticity, factor[:, :, HOME], credit)
     anybody = lines.sum(axis=1) > 0
@@ -120,16 +121,20 @@ def delivered(share, orders, lines, good, met, content, at_hand, priority):
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_delivered_is_what_numpy_says(seed, lithium):
     random, lines, _, orders = luck(seed)
-    weight = random.random((WORLDS, REGIONS, MAKERS, CHEMISTRIES)) * lines[:, None]
-    total = weight.sum(axis=2, keepdims=True)
-    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    abroad, at_home = (lines * random.random(lines.shape) for _ in range(2))
+    power = random.random((WORLDS, REGIONS, REGIONS, CHEMISTRIES))
+    weight = np.where(AWAY[..., None], abroad[:, None] * power[:, :, HOME], at_home[:, None])
+    total = weight.sum(axis=2)
+    total[total == 0] = 1
+    share = weight / total[:, :, None]
+    pulls = last(abroad, at_home, power, total)
     good, met = random.uniform(0.5, 1, lines.shape), random.uniform(0.3, 1, (WORLDS, CHEMISTRIES))
     content, at_hand = random.uniform(0, 600, (WORLDS, CHEMISTRIES)), lithium * random.uniform(0.5, 2, WORLDS)
     priority = random.uniform(0.1, 5, (WORLDS, SEGMENTS))
     line, chemistry = (MAKERS, CHEMISTRIES, WORLDS), (CHEMISTRIES, WORLDS)
     told = [np.full(shape, np.nan) for shape in (line, line, line, chemistry, (WORLDS,), (SEGMENTS, *chemistry))]
     rank = np.argsort(-priority, axis=1, kind="stable")
-    trade.deliver(*last(share, orders.sum(axis=1), orders, lines, good, met, content), at_hand, *last(priority, rank), *told)
+    trade.deliver(HOME, *pulls, *last(orders.sum(axis=1), orders, lines, good, met, content), at_hand, *last(priority, rank), *told)
     expected = delivered(share, orders, lines, good, met, content, at_hand, priority)
     asked, able, output, *_, fill = expected
     assert lithium < 1e9 or (output > asked).any(), "who has spare lines takes over"
