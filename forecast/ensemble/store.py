@@ -35,7 +35,6 @@ KEPT_BITS = 12
 MANTISSA_BITS = 23
 LARGEST_CHUNK = 2_147_483_631
 """Bytes of one chunk that the compressor can take."""
-ROUNDED_AT_ONCE = 1 << 15
 SYNCED_AT_ONCE = 32
 
 
@@ -44,17 +43,10 @@ def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
 
     There is one nan and one zero in the result, whatever their signs and payloads were.
     """
+    from forecast.ensemble.rounding import round_off  # compiled code is slow to load
+
     rounded = np.array(values, np.float32, order="C")
-    flat, dropped = rounded.reshape(-1), np.uint32(MANTISSA_BITS - keep)
-    below_half = np.uint32((1 << int(dropped) - 1) - 1)
-    for first in range(0, flat.size, ROUNDED_AT_ONCE):
-        piece = flat[first : first + ROUNDED_AT_ONCE]
-        missing = np.isnan(piece)
-        bits = piece.view(np.uint32)
-        bits += below_half + ((bits >> dropped) & np.uint32(1))
-        bits &= ~np.uint32((1 << int(dropped)) - 1)
-        piece += np.float32(0)
-        piece[missing] = np.nan
+    round_off(rounded.reshape(-1).view(np.uint32), MANTISSA_BITS - keep)
     return rounded
 
 

@@ -83,7 +83,7 @@ def grow(own, noise, growth, ceiling, here, segment_luck, common_luck, surprise,
 def ask(level, response, push, demand):
     """Write down what is wanted in a month.
 
-    level     (segment, region, realization)  GWh/year at expected prices
+    level     (segment, region, realization)  GWh a month at expected prices
     response  (segment, realization)          logarithm of the factor that prices add
     push      (segment, region, realization)  logarithm of the factor that policies add
     demand    (segment, region, realization)  written, GWh
@@ -92,7 +92,7 @@ def ask(level, response, push, demand):
     factor = np.empty(worlds)
     for s in range(segments):
         for r in range(worlds):
-            factor[r] = np.exp(response[s, r]) / MONTHS_PER_YEAR
+            factor[r] = np.exp(response[s, r])
         for g in range(regions):
             for r in range(worlds):
                 demand[s, g, r] = level[s, g, r] * factor[r]

@@ -150,11 +150,12 @@ class SegmentDemand:
     def ask(self, market, now: int) -> None:
         """Demand of the month: as it was while it is on record, then as the curve, surprises and prices say."""
         if now <= self.last_observed:
-            market.demand[...] = self.history[..., now] * np.exp(market.demand_push)
-            return
-        self.grow(*(deck.on(now) for deck in self.luck))
-        response = self.segments.price_elasticity * np.log(self.price / self.reference)
-        self.kernels.ask(*self.worlds_last(self.level, response, market.demand_push, market.demand))
+            monthly, response = side_by_side(self.history[None, ..., now], self.ceiling.shape), np.zeros_like(self.noise)
+        else:
+            self.grow(*(deck.on(now) for deck in self.luck))
+            monthly = self.level / MONTHS_PER_YEAR
+            response = self.segments.price_elasticity * np.log(self.price / self.reference)
+        self.kernels.ask(*self.worlds_last(monthly, response, market.demand_push, market.demand))
 
     def grow(self, *luck: np.ndarray) -> None:
         """A month further up the S-curve, with the surprise of the day.
