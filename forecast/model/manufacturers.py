@@ -219,14 +219,13 @@ class Manufacturers:
     def offer(self, market) -> None:
         """Divide each region's orders between makers, and work out the price its buyers meet."""
         self.heed(market)
-        crowd = np.empty_like(market.makers_choice)
         self.trade.divide(
             *self.trade.worlds_last(
                 *(market.price, market.unit_cost, market.capacity, market.alive, self.industry.maker_elasticity, self.home),
-                *(self.factor, self.power, market.local_content, self.abroad, self.at_home, self.total, market.offer_price, crowd, market.offered),
+                *(self.factor, self.power, market.local_content, self.abroad, self.at_home, self.total),
+                *(market.offer_price, market.makers_choice, market.offered),
             )
         )
-        np.negative(np.log(crowd), out=market.makers_choice)
 
     def heed(self, market) -> None:
         """Look again at what trade costs, if a law changed it: price met over price posted, by region and home of the maker."""

@@ -7,7 +7,7 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Quantity, parameter, table
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
-from forecast.streams import uniform
+from forecast.streams import Deck, uniform
 
 STAGES = ("laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial")
 COMMERCIAL = len(STAGES) - 1
@@ -53,19 +53,22 @@ class Programmes:
         self.stage = blank(self.since.shape, NONE, np.int8)
         self.due, self.next_entry = blank(self.since.shape, False, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
-        self.luck = self._luck(parameters, seed, realizations)
+        self.possible = np.nonzero(self.would_start | (self.observed != NONE))
+        self.deck, self.luck = self._deck(seed, realizations), blank(self.since.shape, 1.0)
         from forecast.model import building, trade  # compiled code is slow to load and needed only to play
 
         self.kernels, self.worlds_last = building, trade.worlds_last
         self.fix()
 
-    def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
-        """Uniform, (realization, month, maker, programme); a programme that can never be gets none."""
-        luck = blank((len(realizations), parameters.months, *self.would_start.shape), 1.0)
-        for maker, programme in np.argwhere(self.would_start | (self.observed != NONE)):
-            name = f"programme {self.makers[maker]} {self.own.names[programme]}"
-            luck[:, :, maker, programme] = uniform(seed, name, realizations, parameters.months)
-        return luck
+    def _deck(self, seed: int, realizations: np.ndarray) -> Deck:
+        """Uniform luck by month of every programme that can be."""
+        names = [f"programme {self.makers[maker]} {self.own.names[programme]}" for maker, programme in zip(*self.possible, strict=True)]
+        return Deck(uniform, seed, names, realizations)
+
+    def luck_of(self, month: int) -> np.ndarray:
+        """Luck of the month, (realization, maker, programme); 1 where a programme can never be."""
+        np.moveaxis(self.luck, 0, -1)[self.possible] = self.deck.on(month).T
+        return self.luck
 
     def fix(self) -> None:
         """Work out once what no month changes: how fast a maker is alone, and what money and the lead of others add."""
@@ -83,7 +86,7 @@ class Programmes:
             yield on(env, DEVELOP)
             year = self.first_year + (month(env) + 1) / MONTHS_PER_YEAR
             self.begin(market, year)
-            self.advance(market, self.luck[:, month(env)])
+            self.advance(market, self.luck_of(month(env)))
             self.report(market)
 
     def begin(self, market, year: float) -> None:

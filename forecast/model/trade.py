@@ -127,7 +127,7 @@ def among_living(number, alive, k, r):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit, abroad, at_home, total, mean, crowd, offered):
+def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit, abroad, at_home, total, mean, variety, offered):
     """Divide orders between the makers that have lines: a logit on the logarithm of the price that buyers meet.
 
     Buyers of a region meet prices of makers from one other region at one factor, so such makers are added up once for all
@@ -145,7 +145,7 @@ def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit
     at_home      (maker, chemistry, realization)          written for makers of the chemistry: its pull at the price met at home
     total        (region, chemistry, realization)         written: sum of what pulls; 1 where nobody sells
     mean         (region, chemistry, realization)         written: price that buyers meet; mean full cost where nobody sells
-    crowd        (region, chemistry, realization)         written: sum of squared shares; 1 where nobody sells
+    variety      (region, chemistry, realization)         written: logarithm of the effective number of makers; 0 where nobody sells
     offered      (chemistry, realization)                 written: 1 where anybody sells, 0 where not
     """
     regions, chemistries, worlds = mean.shape
@@ -204,7 +204,8 @@ def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit
                 if offered[k, r] == 0:
                     value[r], squares[r], total[g, k, r] = unsold[r], 1.0, 1.0
                 mean[g, k, r] = value[r] / total[g, k, r]
-                crowd[g, k, r] = squares[r] / (total[g, k, r] * total[g, k, r])
+            for r in range(worlds):
+                variety[g, k, r] = -logarithm(squares[r] / (total[g, k, r] * total[g, k, r]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -56,7 +56,7 @@ def test_stages_take_their_mean_time_alone():
     passed = np.zeros((400, COMMERCIAL))
     for month in range(72):
         before = programmes.stage[:, MAKER, 0].copy()
-        programmes.advance(market, programmes.luck[:, month])
+        programmes.advance(market, programmes.luck_of(month))
         passed[np.arange(400), np.minimum(before, COMMERCIAL - 1)] += before < COMMERCIAL
     assert passed[:, 0].mean() / 12 == pytest.approx(1, abs=0.12)
 

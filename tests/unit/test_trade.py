@@ -33,7 +33,7 @@ def first(array):
 
 
 def divided(price, lines, elasticity, factor, credit):
-    """Shares, mean price and crowd by a logit on landed prices, in numpy; factor (realization, region, maker, chemistry)."""
+    """Shares, mean price and variety of makers by a logit on landed prices, in numpy; factor (realization, region, maker, chemistry)."""
     landed = price[:, None] * factor - np.where(AWAY, 0.0, credit[:, :, None])[..., None]
     landed = np.maximum(landed, trade.LEAST_PAID * price[:, None])
     weight = lines[:, None] * landed ** -elasticity[:, None, None, None]
@@ -51,16 +51,16 @@ def test_orders_divide_as_a_logit_in_numpy_says(seed, credit):
     credit = credit * (random.random((WORLDS, REGIONS)) < 0.5)
     power = factor ** -elasticity[:, None, None, None]
     abroad, at_home = (np.zeros((MAKERS, CHEMISTRIES, WORLDS)) for _ in range(2))
-    total, mean, crowd = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(3))
+    total, mean, variety = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(3))
     offered = np.full((CHEMISTRIES, WORLDS), np.nan)
-    told = abroad, at_home, total, mean, crowd, offered
+    told = abroad, at_home, total, mean, variety, offered
     trade.divide(*last(price, cost, lines, alive), elasticity, HOME, *last(factor, power, credit), *told)
-    told = np.where(AWAY[..., None, None], abroad * last(power[:, :, HOME])[0], at_home) / total[:, None], mean, crowd, offered
+    told = np.where(AWAY[..., None, None], abroad * last(power[:, :, HOME])[0], at_home) / total[:, None], mean, variety, offered
     lines = lines * alive[..., None]
     shares, paid, squares = divided(price, lines, elasticity, factor[:, :, HOME], credit)
     anybody = lines.sum(axis=1) > 0
     among_living = (cost * alive[..., None]).sum(axis=1) / alive.sum(axis=1)[:, None]
-    expected = shares, np.where(anybody, paid.swapaxes(0, 1), among_living).swapaxes(0, 1), squares + ~anybody[:, None], anybody
+    expected = shares, np.where(anybody, paid.swapaxes(0, 1), among_living).swapaxes(0, 1), -np.log(squares + ~anybody[:, None]), anybody
     for found, wanted in zip(told, expected, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-10, atol=1e-14)
 
