@@ -108,7 +108,6 @@ class Manufacturers:
         self.yield_gap = own.mature_yield - own.first_yield
         self.idle_price = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
         self.pace = 1.0 / industry.price_adjustment
-        self.is_lithium_ion = (own.lithium > 0).astype(float)
 
     def run(self, env, market):
         """Post offers, deliver what was ordered, book it, learn from it."""
@@ -251,18 +250,15 @@ class Manufacturers:
 
     def look_back(self, market) -> None:
         """Remember how busy the lines were, which sets the next markup, and what was sold at which price."""
-        believed = np.maximum(market.discouraged, self.industry.phantom_orders[:, None])
-        made, value = np.empty_like(believed), np.empty_like(believed)
+        industry = self.industry
         self.trade.look_back(
             *self.trade.worlds_last(
                 *(self.asked, self.able, market.output, market.price, market.unit_cost, market.alive, market.offered),
-                *(believed, self.industry.scarcity, self.industry.demand_memory),
-                *(market.wanted, self.pressure, market.utilisation, market.cell_orders, made, value),
-                *(market.cost_sustainability, market.supply_chain_readiness, market.cell_price),
+                *(market.discouraged, industry.phantom_orders, industry.scarcity, industry.demand_memory, self.chemistries.lithium),
+                *(market.wanted, self.pressure, market.utilisation, market.cell_orders),
+                *(market.cost_sustainability, market.supply_chain_readiness, market.cell_price, market.mean_cell_price),
             )
         )
-        sold = np.maximum((made * self.is_lithium_ion).sum(axis=-1), 1e-12)
-        market.mean_cell_price[...] = (value * self.is_lithium_ion).sum(axis=-1) / sold
 
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""

@@ -16,6 +16,7 @@ from forecast.model.rationing import NEARLY, served
 
 LEAST_PAID = 0.1  # share of the posted price that no credit takes off
 LEAST_NEED = 1e-12  # t of lithium
+NOTHING_SOLD = 1e-12  # GWh: less is none
 A_LITTLE = 1e-9  # GWh/year: the weight of a maker without lines in mean costs
 LAST = [(*range(1, axes), 0)[:axes] for axes in range(6)]  # how axes are turned, by their number
 
@@ -313,8 +314,8 @@ def deliver(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def look_back(
-    asked, able, output, price, cost, alive, offered, believed, scarcity, memory,
-    wanted, pressure, utilisation, ordered, made, value, sustainable, ready, mean_price,
+    asked, able, output, price, cost, alive, offered, discouraged, phantom, scarcity, memory, lithium,
+    wanted, pressure, utilisation, ordered, sustainable, ready, mean_price, lithium_price,
 ):  # fmt: skip
     """How busy the lines were, which sets the next markup, and what each chemistry sold for.
 
@@ -322,44 +323,53 @@ def look_back(
     price, cost          (maker, chemistry, realization)  posted price and full cost, USD/kWh
     alive                (maker, realization)             1 in business, 0 not
     offered              (chemistry, realization)         1 where anybody sells, 0 where not
-    believed             (chemistry, realization)         factor by which waiting reduced orders, as far as makers believe it
+    discouraged          (chemistry, realization)         factor by which waiting reduced orders
+    phantom              (realization,)                   least that makers believe of it
     scarcity             (realization,)                   most that unfilled orders add to utilisation
     memory               (realization,)                   months over which makers see how busy they are
+    lithium              (chemistry, realization)         above 0 in lithium-ion cells
     wanted               (maker, chemistry, realization)  written: orders that makers see, GWh a month
     pressure             (maker, chemistry, realization)  changed: utilisation and unfilled orders, smoothed
     utilisation          (maker, chemistry, realization)  written: output over what the lines could deliver
-    ordered, made        (chemistry, realization)         written: sums of asked and output
-    value                (chemistry, realization)         written: output at posted prices, MUSD
+    ordered              (chemistry, realization)         written: sum of asked
     sustainable          (chemistry, realization)         written: share of output sold above full cost
     ready                (chemistry, realization)         written: what lines could deliver over what is wanted, at most 1
     mean_price           (chemistry, realization)         written: mean price by output; the mean posted one where nothing is sold
+    lithium_price        (realization,)                   written: mean price of lithium-ion cells by output
     """
     makers, chemistries, worlds = asked.shape
     paid, could, short, sellers = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(makers, np.int64)
+    believed, made, value, ions = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.zeros(worlds)
+    for r in range(worlds):
+        lithium_price[r] = 0.0
     for m in range(makers):
         for k in range(chemistries):
             for r in range(worlds):
                 wanted[m, k, r] = utilisation[m, k, r] = 0.0
     for k in range(chemistries):
         for r in range(worlds):
-            ordered[k, r] = made[k, r] = value[k, r] = paid[r] = could[r] = 0.0
+            ordered[k, r] = made[r] = value[r] = paid[r] = could[r] = 0.0
+            believed[r] = max(discouraged[k, r], phantom[r])
         count = makers_of(k, asked, able, sellers)
         for i in range(count):
             m = sellers[i]
             for r in range(worlds):
                 orders, cells, posted = asked[m, k, r], output[m, k, r], price[m, k, r]
                 ordered[k, r] += orders
-                wanted[m, k, r] = orders / believed[k, r]
+                wanted[m, k, r] = orders / believed[r]
                 could[r] += able[m, k, r]
-                made[k, r] += cells
-                value[k, r] += cells * posted
+                made[r] += cells
+                value[r] += cells * posted
                 paid[r] += cells if posted >= cost[m, k, r] else 0.0
         for r in range(worlds):
-            sold, orders = made[k, r], ordered[k, r]
+            sold, orders = made[r], ordered[k, r]
             sustainable[k, r] = paid[r] / sold if sold > 0 else 0.0
-            ready[k, r] = min(1.0, could[r] * believed[k, r] / orders if orders > 0 else offered[k, r])
-            mean_price[k, r] = value[k, r] / sold if sold > 0 else among_living(price, alive, k, r)
+            ready[k, r] = min(1.0, could[r] * believed[r] / orders if orders > 0 else offered[k, r])
+            mean_price[k, r] = value[r] / sold if sold > 0 else among_living(price, alive, k, r)
             short[r] = min(1.0 - sold / orders if orders > 0 else 0.0, scarcity[r])
+        for r in range(worlds):
+            ions[r] += made[r] if lithium[k, r] > 0 else 0.0
+            lithium_price[r] += value[r] if lithium[k, r] > 0 else 0.0
         for i in range(count):
             m = sellers[i]
             for r in range(worlds):
@@ -367,3 +377,5 @@ def look_back(
                     used = output[m, k, r] / able[m, k, r]
                     utilisation[m, k, r] = used
                     pressure[m, k, r] += (used + short[r] - pressure[m, k, r]) / memory[r]
+    for r in range(worlds):
+        lithium_price[r] /= max(ions[r], NOTHING_SOLD)

@@ -155,10 +155,12 @@ def test_makers_remember_how_busy_they_were_as_numpy_says(seed):
     line, chemistry = (MAKERS, CHEMISTRIES, WORLDS), (CHEMISTRIES, WORLDS)
     wanted, utilisation = np.full(line, np.nan), np.full(line, np.nan)
     alive, offered = (random.random((WORLDS, MAKERS)) < 0.8).astype(float), (random.random((WORLDS, CHEMISTRIES)) < 0.5).astype(float)
-    sums = [np.full(chemistry, np.nan) for _ in range(6)]
+    lithium, phantom = random.uniform(0, 1, (WORLDS, CHEMISTRIES)) * (random.random(CHEMISTRIES) < 0.7), random.uniform(0.7, 0.9, WORLDS)
+    sums, ions = [np.full(chemistry, np.nan) for _ in range(4)], np.full(WORLDS, np.nan)
     (changed,) = last(pressure)
     lines = last(asked, able, output, price, cost, alive, offered, discouraged)
-    trade.look_back(*lines, scarcity, memory, wanted, changed, utilisation, *sums)
+    trade.look_back(*lines, phantom, scarcity, memory, *last(lithium), wanted, changed, utilisation, *sums, ions)
+    discouraged = np.maximum(discouraged, phantom[:, None])
     ordered, made = asked.sum(axis=1), output.sum(axis=1)
     short = 1 - np.divide(made, ordered, out=np.ones_like(made), where=ordered > 0)
     used = np.divide(output, able, out=np.zeros_like(able), where=able > 0)
@@ -171,6 +173,8 @@ def test_makers_remember_how_busy_they_were_as_numpy_says(seed):
     posted = (price * alive[..., None]).sum(axis=1) / alive.sum(axis=1)[:, None]
     sold = np.where(made > 0, made, 1)
     ready = np.where(ordered > 0, able.sum(axis=1) * discouraged / np.where(ordered > 0, ordered, 1), offered)
-    told = ordered, made, value, paid / sold, np.minimum(1, ready), np.where(made > 0, value / sold, posted)
+    ion = lithium > 0
+    np.testing.assert_allclose(ions, (value * ion).sum(axis=-1) / np.maximum((made * ion).sum(axis=-1), trade.NOTHING_SOLD), rtol=1e-12)
+    told = ordered, paid / sold, np.minimum(1, ready), np.where(made > 0, value / sold, posted)
     for found, wanted in zip(sums, told, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-12)
