@@ -82,7 +82,6 @@ class Manufacturers:
         self.founding_cash = side_by_side(self.own.cash)
         self.lithium_loss = parameters.lithium.processing_loss
         self.made, self.listed, self.cash_cost, self.asked, self.able = (blank(lines) for _ in range(5))
-        self.mean = blank((lines[0], 3, lines[2]))  # over lines: 1 / good, local cost / good, local cost
         self.world_made = blank((lines[0], lines[2]))
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
@@ -138,20 +137,18 @@ class Manufacturers:
         market.capacity[...] = np.where(new[:, :, None], self.own.capacity, market.capacity)
 
     def reckon(self, market, year: float) -> None:
-        """Work out the unit cost of every maker and chemistry, USD/kWh."""
+        """Work out the unit cost of every maker and chemistry, USD/kWh, and the parts of its mean over lines by capacity."""
         own = self.chemistries
         market.experience[...] = self.experience()
         minerals, components = self.bought(market, year)
         processing, investment = self.learned(market)
         self.trade.reckon(
             *self.trade.worlds_last(
-                *(self.made, market.capacity, market.alive, self.local_cost),
-                *((minerals + components) * self.overhead, processing * self.overhead, investment, self.charge[:, 0]),
-                *(own.mature_yield, self.yield_gap, own.yield_experience),
-                *(market.good, self.cash_cost, market.line_cost, market.unit_cost, self.mean),
+                *(self.made, market.capacity, market.alive, self.local_cost, minerals, components, processing, investment),
+                *(self.overhead[:, 0], self.charge[:, 0], own.mature_yield, self.yield_gap, own.yield_experience),
+                *(market.good, self.cash_cost, market.line_cost, market.unit_cost, market.cost_of),
             )
         )
-        self.break_down(market, minerals, components, processing, investment)
 
     def experience(self) -> np.ndarray:
         """Output of the world that counts for each chemistry, (realization, chemistry) GWh."""
@@ -180,19 +177,6 @@ class Manufacturers:
         self.processing_hoped = (processing - own.processing_floor) * self.processing_ahead * self.overhead
         self.capital_hoped = (investment - own.capital_floor) * self.capital_ahead * self.charge
         return processing, investment
-
-    def break_down(self, market, minerals: np.ndarray, components: np.ndarray, processing: np.ndarray, investment: np.ndarray) -> None:
-        """Write down the parts of cost, averaged over lines by capacity.
-
-        minerals, components, processing, investment  (realization, chemistry)
-        """
-        per_good, local_per_good, local = (self.mean[:, part] for part in range(3))
-        parts = market.cost_of
-        np.multiply(minerals, per_good, out=parts[:, :, 0])
-        np.multiply(components, per_good, out=parts[:, :, 1])
-        np.multiply(processing, local_per_good, out=parts[:, :, 2])
-        np.multiply(investment * self.charge, local, out=parts[:, :, 3])
-        np.multiply(parts[:, :, :3].sum(axis=-1), self.overhead - 1.0, out=parts[:, :, 4])
 
     def post_prices(self, market, first: bool) -> None:
         """Mark up cost when lines are busy, cut when they are not; sell the young below cost in hope of scale."""

@@ -47,16 +47,19 @@ def makers_of(k, lines, more, found):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def reckon(made, capacity, alive, local, paid, processing, investment, charge, mature, gap, ripening, good, cash, line_cost, full, shares):
-    """Unit cost of every line, and what the parts of a chemistry's mean cost hang on.
+def reckon(
+    made, capacity, alive, local, minerals, components, processing, investment, overhead, charge, mature, gap, ripening,
+    good, cash, line_cost, full, parts,
+):  # fmt: skip
+    """Unit cost of every line, and the parts of a chemistry's mean cost.
 
     made         (maker, chemistry, realization)  own output so far, GWh: the yield gap closes with it
     capacity     (maker, chemistry, realization)  GWh/year, the weight of the mean; with the living, a little
     alive        (maker, realization)             1 in business, 0 not
     local        (maker, realization)             cost of processing and lines over that in China
-    paid         (chemistry, realization)         minerals and components with their overhead, USD/kWh
-    processing   (chemistry, realization)         with its overhead, USD/kWh, as in China
+    minerals, components, processing  (chemistry, realization)  USD/kWh of cells, good or not; the last as in China
     investment   (chemistry, realization)         USD/kWh a year of a new line, as in China
+    overhead     (realization,)                   cost with overhead over cost without
     charge       (realization,)                   yearly charge over investment
     mature, gap  (chemistry, realization)         share of good cells at last, and what is missing on a first line
     ripening     (chemistry, realization)         GWh over which 63 % of the gap is closed
@@ -64,13 +67,14 @@ def reckon(made, capacity, alive, local, paid, processing, investment, charge, m
     cash         (maker, chemistry, realization)  written: cash cost, USD/kWh
     line_cost    (maker, chemistry, realization)  written: USD/kWh a year
     full         (maker, chemistry, realization)  written: full cost, USD/kWh
-    shares       (3, chemistry, realization)      written: means over lines of 1 / good, local / good and local
+    parts        (chemistry, part, realization)   written: parts of the full cost as in ``COST_PARTS``, means over lines, USD/kWh
     """
     makers, chemistries, worlds = made.shape
-    total = np.empty(worlds)
+    total, bought, worked, shares = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty((3, worlds))
     for k in range(chemistries):
         for r in range(worlds):
-            total[r] = shares[0, k, r] = shares[1, k, r] = shares[2, k, r] = 0.0
+            total[r] = shares[0, r] = shares[1, r] = shares[2, r] = 0.0
+            bought[r], worked[r] = (minerals[k, r] + components[k, r]) * overhead[r], processing[k, r] * overhead[r]
         for m in range(makers):
             for r in range(worlds):
                 good[m, k, r] = mature[k, r] - gap[k, r]
@@ -78,18 +82,22 @@ def reckon(made, capacity, alive, local, paid, processing, investment, charge, m
                 for r in range(worlds):
                     good[m, k, r] = mature[k, r] - gap[k, r] * exponential(-made[m, k, r] / ripening[k, r])
             for r in range(worlds):
-                cash[m, k, r] = (paid[k, r] + processing[k, r] * local[m, r]) / good[m, k, r]
+                cash[m, k, r] = (bought[r] + worked[r] * local[m, r]) / good[m, k, r]
                 line_cost[m, k, r] = investment[k, r] * local[m, r]
                 full[m, k, r] = cash[m, k, r] + line_cost[m, k, r] * charge[r]
             for r in range(worlds):
                 weight = capacity[m, k, r] + A_LITTLE * alive[m, r]
                 total[r] += weight
-                shares[0, k, r] += weight / good[m, k, r]
-                shares[1, k, r] += weight / good[m, k, r] * local[m, r]
-                shares[2, k, r] += weight * local[m, r]
-        for part in range(3):
-            for r in range(worlds):
-                shares[part, k, r] /= max(total[r], A_LITTLE)
+                shares[0, r] += weight / good[m, k, r]
+                shares[1, r] += weight / good[m, k, r] * local[m, r]
+                shares[2, r] += weight * local[m, r]
+        for r in range(worlds):
+            lines = max(total[r], A_LITTLE)
+            per_good, local_per_good, locally = shares[0, r] / lines, shares[1, r] / lines, shares[2, r] / lines
+            mineral, component, process = minerals[k, r] * per_good, components[k, r] * per_good, processing[k, r] * local_per_good
+            parts[k, 0, r], parts[k, 1, r], parts[k, 2, r] = mineral, component, process
+            parts[k, 3, r] = investment[k, r] * charge[r] * locally
+            parts[k, 4, r] = (mineral + component + process) * (overhead[r] - 1.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

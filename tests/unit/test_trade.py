@@ -71,17 +71,23 @@ def test_lines_cost_what_numpy_says(seed):
     line, chemistry = lines.shape, (WORLDS, CHEMISTRIES)
     made, alive = lines * random.random(line), (random.random((WORLDS, MAKERS)) < 0.8).astype(float)
     local, charge = random.uniform(0.9, 1.5, (WORLDS, MAKERS)), random.uniform(0.1, 0.3, WORLDS)
-    paid, processing, investment = (random.uniform(10, 100, chemistry) for _ in range(3))
+    minerals, components, processing, investment = (random.uniform(10, 100, chemistry) for _ in range(4))
+    overhead = random.uniform(1, 1.2, WORLDS)
     mature, gap, ripening = random.uniform(0.8, 1, chemistry), random.uniform(0, 0.4, chemistry), random.uniform(1, 20, chemistry)
-    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(4)] + [np.full((3, CHEMISTRIES, WORLDS), np.nan)]
-    trade.reckon(*last(made, lines, alive, local, paid, processing, investment), charge, *last(mature, gap, ripening), *told)
+    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(4)] + [np.full((CHEMISTRIES, 5, WORLDS), np.nan)]
+    bought = last(minerals, components, processing, investment)
+    trade.reckon(*last(made, lines, alive, local), *bought, overhead, charge, *last(mature, gap, ripening), *told)
+    paid, worked = (minerals + components) * overhead[:, None], processing * overhead[:, None]
     good = mature[:, None] - gap[:, None] * np.exp(-made / ripening[:, None])
-    cash = (paid[:, None] + processing[:, None] * local[..., None]) / good
+    cash = (paid[:, None] + worked[:, None] * local[..., None]) / good
     line_cost = investment[:, None] * local[..., None]
     weight = lines + trade.A_LITTLE * alive[..., None]
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), trade.A_LITTLE)
     means = [(weight * what).sum(axis=1) for what in (1 / good, local[..., None] / good, local[..., None])]
-    for found, wanted in zip(told, (good, cash, line_cost, cash + line_cost * charge[:, None, None], np.stack(means, axis=1)), strict=True):
+    parts = [minerals * means[0], components * means[0], processing * means[1]]
+    parts += [investment * charge[:, None] * means[2], sum(parts) * (overhead[:, None] - 1)]
+    expected = good, cash, line_cost, cash + line_cost * charge[:, None, None], np.stack(parts, axis=-1)
+    for found, wanted in zip(told, expected, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-12)
 
 
