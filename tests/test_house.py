@@ -41,8 +41,8 @@ LEVELS = {
         *("recycling", "segments", "suppliers"),
     ),
     "a": (
-        *("building", "calendar", "chemistry", "choice", "clearing", "cost", "extraction", "geography", "instructions"),
-        *("lanes", "market", "offers", "rationing", "trade"),
+        *("accounts", "building", "calendar", "chemistry", "choice", "clearing", "cost", "demand", "extraction", "geography"),
+        *("instructions", "lanes", "market", "noting", "offers", "powers", "rationing", "trade"),
     ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -22,7 +22,10 @@ import numpy as np
 
 from forecast.errors import ForecastError
 
-MODULES = ("mixing", "model.building", "model.choice", "model.clearing", "model.extraction", "model.offers", "model.trade")
+MODULES = (
+    "mixing", "model.accounts", "model.building", "model.choice", "model.clearing", "model.demand", "model.extraction", "model.noting",
+    "model.offers", "model.trade",
+)  # fmt: skip
 """Where compiled kernels are that a world calls."""
 OF_LARGE_WORLDS = ("mixing.deal",)
 """Those that a small world does without."""

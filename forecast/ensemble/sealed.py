@@ -24,6 +24,7 @@ from forecast.errors import StoreError
 
 CODECS = {"string": "vlen-utf8", "float32": "bytes", "float64": "bytes", "int32": "bytes", "int8": "bytes"}
 WIDTH = {"string": 64, "float32": 4, "float64": 8, "int32": 4, "int8": 1}
+COMPRESSORS = ("lz4", "zstd")  # the second wrote results before
 LARGEST_CHUNK = 2_147_483_631
 LARGEST_SHAPE = 2**40
 LARGEST_COORDINATE = 2**26
@@ -231,8 +232,8 @@ def _foreign(about: dict[str, Any], path: str, files: Files, sizes: dict[str, in
         return f"data type {kind!r}; allowed are {', '.join(CODECS)}"
     codecs = about.get("codecs", [])
     names = [codec.get("name") for codec in codecs]
-    if names != [CODECS[kind], "blosc"] or codecs[1]["configuration"].get("cname") != "zstd":
-        return f"codecs {names}; this program writes {CODECS[kind]} and blosc with zstd"
+    if names != [CODECS[kind], "blosc"] or codecs[1]["configuration"].get("cname") not in COMPRESSORS:
+        return f"codecs {names}; this program writes {CODECS[kind]} and blosc with {COMPRESSORS[0]}"
     stored = about["chunk_grid"]["name"], about["chunk_key_encoding"]
     if about.get("storage_transformers") or stored != ("regular", {"name": "default", "configuration": {"separator": "."}}):
         return "stored in a way in which this program does not store"

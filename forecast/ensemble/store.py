@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ KEPT_BITS = 12
 MANTISSA_BITS = 23
 LARGEST_CHUNK = 2_147_483_631
 """Bytes of one chunk that the compressor can take."""
-ROUNDED_AT_ONCE = 1 << 15
+SYNCED_AT_ONCE = 32
 
 
 def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
@@ -43,17 +43,10 @@ def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
 
     There is one nan and one zero in the result, whatever their signs and payloads were.
     """
+    from forecast.ensemble.rounding import round_off  # compiled code is slow to load
+
     rounded = np.array(values, np.float32, order="C")
-    flat, dropped = rounded.reshape(-1), np.uint32(MANTISSA_BITS - keep)
-    below_half = np.uint32((1 << int(dropped) - 1) - 1)
-    for first in range(0, flat.size, ROUNDED_AT_ONCE):
-        piece = flat[first : first + ROUNDED_AT_ONCE]
-        missing = np.isnan(piece)
-        bits = piece.view(np.uint32)
-        bits += below_half + ((bits >> dropped) & np.uint32(1))
-        bits &= ~np.uint32((1 << int(dropped)) - 1)
-        piece += np.float32(0)
-        piece[missing] = np.nan
+    round_off(rounded.reshape(-1).view(np.uint32), MANTISSA_BITS - keep)
     return rounded
 
 
@@ -113,12 +106,19 @@ def write_block(partial: Path, plan: Plan, block: int, recorded: Mapping[str, np
             packed = arrays.packed(_chunk(variable, recorded, shape, good))
             (partial / path).write_bytes(packed)
             written[path] = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-        for path in written:
-            manifest.sync(partial / path)
+        _sync(partial, written)
         receipt = {"block": block, "failed": failed, "files": written}
         manifest.write_bytes(partial / RECEIPTS / f"{block}.json", manifest.sealed(receipt))
     except OSError as error:
         raise manifest.cannot_write(Path(error.filename or partial), error) from error
+
+
+def _sync(folder: Path, paths: Iterable[str]) -> None:
+    """Make sure that files have reached the disk; asked for many at once it takes hardly longer than for one."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(SYNCED_AT_ONCE) as pool:
+        list(pool.map(lambda path: manifest.sync(folder / path), paths))
 
 
 def _chunk(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tuple[int, ...], good: np.ndarray) -> np.ndarray:
@@ -180,8 +180,7 @@ def files_of(partial: Path, done: Mapping[int, dict[str, Any]]) -> Files:
     here = (file.relative_to(partial) for file in partial.rglob("*") if file.is_file())
     others = {path.as_posix() for path in here if path.parts[0] not in (RECEIPTS, PLAN, manifest.SIDECAR, manifest.NAME)}
     paths = sorted(others - chunks.keys())
-    for path in paths:
-        manifest.sync(partial / path)
+    _sync(partial, paths)
     return dict(sorted((chunks | {path: manifest.fingerprint(partial / path) for path in paths}).items()))
 
 

@@ -13,7 +13,7 @@ LITHIUM_CARBONATE = 5.323  # t of lithium carbonate per t of lithium: molar mass
 
 def learned(start: np.ndarray, floor: np.ndarray, rate: np.ndarray, doublings: np.ndarray) -> np.ndarray:
     """Wright's law above a floor: what is above it falls by ``rate`` with each doubling; arrays broadcast."""
-    return floor + np.maximum(start - floor, 0.0) * (1.0 - rate) ** doublings
+    return floor + np.maximum(start - floor, 0.0) * np.exp(np.log1p(-rate) * doublings)  # faster than a power
 
 
 def doublings(experience: np.ndarray, opening: np.ndarray) -> np.ndarray:

@@ -68,9 +68,9 @@ class Manufacturers:
     def __init__(self, parameters):
         self.own, self.industry, self.chemistries = parameters.manufacturers, parameters.industry, parameters.chemistries
         self.first_year = parameters.first_year
-        from forecast.model import trade  # compiled code is slow to load and needed only to play
+        from forecast.model import accounts, trade  # compiled code is slow to load and needed only to play
 
-        self.trade = trade
+        self.accounts, self.trade = accounts, trade
         lines, regions = self.own.capacity.shape, parameters.regions
         self.home = np.array([regions.names.index(region) for region in self.own.region])
         self.local_cost = side_by_side(regions.cost_factor[:, self.home])
@@ -78,19 +78,19 @@ class Manufacturers:
         self.duty = np.full((2, lines[0], len(regions.names), lines[2]), np.nan)
         self.priority = side_by_side(1.0 / parameters.segments.price_sensitivity)
         self.served_first = side_by_side(np.argsort(-self.priority, axis=1, kind="stable"))
-        self.counts = parameters.segments.experience[:, :, None, None]
+        self.counts = parameters.segments.experience
+        self.founding_cash = side_by_side(self.own.cash)
         self.lithium_loss = parameters.lithium.processing_loss
-        self.made, self.listed, self.cash_cost, self.asked, self.able, self.worth = (blank(lines) for _ in range(6))
-        self.mean = blank((lines[0], 3, lines[2]))  # over lines: 1 / good, local cost / good, local cost
+        self.made, self.listed, self.cash_cost, self.asked, self.able = (blank(lines) for _ in range(5))
         self.world_made = blank((lines[0], lines[2]))
-        self.counted = blank((lines[0], *self.counts.shape[1:2], len(regions.names), lines[2]))  # what is worked on is not made anew each month
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
         self.lagged_lithium = parameters.lithium.first_price.copy()
         self.learns = side_by_side(self.chemistries.learns_from)
         diagonal = np.arange(lines[2])
         self.learns[:, diagonal, diagonal] = 1.0
-        self.share = blank((lines[0], len(regions.names), lines[1], lines[2]))
+        self.abroad, self.at_home = blank(lines), blank(lines)  # what pulls orders to a maker
+        self.total = blank((lines[0], len(regions.names), lines[2]))
         self.founding_year = self.own.founded.min()
         self.founded = blank(lines[:2], False, bool)
         self.fix()
@@ -107,7 +107,6 @@ class Manufacturers:
         self.yield_gap = own.mature_yield - own.first_yield
         self.idle_price = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
         self.pace = 1.0 / industry.price_adjustment
-        self.is_lithium_ion = (own.lithium > 0).astype(float)
 
     def run(self, env, market):
         """Post offers, deliver what was ordered, book it, learn from it."""
@@ -138,20 +137,18 @@ class Manufacturers:
         market.capacity[...] = np.where(new[:, :, None], self.own.capacity, market.capacity)
 
     def reckon(self, market, year: float) -> None:
-        """Work out the unit cost of every maker and chemistry, USD/kWh."""
+        """Work out the unit cost of every maker and chemistry, USD/kWh, and the parts of its mean over lines by capacity."""
         own = self.chemistries
         market.experience[...] = self.experience()
         minerals, components = self.bought(market, year)
         processing, investment = self.learned(market)
         self.trade.reckon(
             *self.trade.worlds_last(
-                *(self.made, market.capacity, market.alive, self.local_cost),
-                *((minerals + components) * self.overhead, processing * self.overhead, investment, self.charge[:, 0]),
-                *(own.mature_yield, self.yield_gap, own.yield_experience),
-                *(market.good, self.cash_cost, market.line_cost, market.unit_cost, self.mean),
+                *(self.made, market.capacity, market.alive, self.local_cost, minerals, components, processing, investment),
+                *(self.overhead[:, 0], self.charge[:, 0], own.mature_yield, self.yield_gap, own.yield_experience),
+                *(market.good, self.cash_cost, market.line_cost, market.unit_cost, market.cost_of),
             )
         )
-        self.break_down(market, minerals, components, processing, investment)
 
     def experience(self) -> np.ndarray:
         """Output of the world that counts for each chemistry, (realization, chemistry) GWh."""
@@ -181,19 +178,6 @@ class Manufacturers:
         self.capital_hoped = (investment - own.capital_floor) * self.capital_ahead * self.charge
         return processing, investment
 
-    def break_down(self, market, minerals: np.ndarray, components: np.ndarray, processing: np.ndarray, investment: np.ndarray) -> None:
-        """Write down the parts of cost, averaged over lines by capacity.
-
-        minerals, components, processing, investment  (realization, chemistry)
-        """
-        per_good, local_per_good, local = (self.mean[:, part] for part in range(3))
-        parts = market.cost_of
-        np.multiply(minerals, per_good, out=parts[:, :, 0])
-        np.multiply(components, per_good, out=parts[:, :, 1])
-        np.multiply(processing, local_per_good, out=parts[:, :, 2])
-        np.multiply(investment * self.charge, local, out=parts[:, :, 3])
-        np.multiply(parts[:, :, :3].sum(axis=-1), self.overhead - 1.0, out=parts[:, :, 4])
-
     def post_prices(self, market, first: bool) -> None:
         """Mark up cost when lines are busy, cut when they are not; sell the young below cost in hope of scale."""
         industry = self.industry
@@ -218,14 +202,13 @@ class Manufacturers:
     def offer(self, market) -> None:
         """Divide each region's orders between makers, and work out the price its buyers meet."""
         self.heed(market)
-        crowd = np.empty_like(market.makers_choice)
         self.trade.divide(
             *self.trade.worlds_last(
                 *(market.price, market.unit_cost, market.capacity, market.alive, self.industry.maker_elasticity, self.home),
-                *(self.factor, self.power, market.local_content, self.share, market.offer_price, crowd, market.offered),
+                *(self.factor, self.power, market.local_content, self.abroad, self.at_home, self.total),
+                *(market.offer_price, market.makers_choice, market.offered),
             )
         )
-        np.negative(np.log(crowd), out=market.makers_choice)
 
     def heed(self, market) -> None:
         """Look again at what trade costs, if a law changed it: price met over price posted, by region and home of the maker."""
@@ -242,7 +225,8 @@ class Manufacturers:
         """Fill orders as far as lines, components and lithium allow; who is full passes orders on to who is not."""
         self.trade.deliver(
             *self.trade.worlds_last(
-                *(self.share, market.orders_by_region, market.orders, market.capacity, market.good, market.component_met),
+                *(self.home, self.abroad, self.at_home, self.power, self.total, market.orders_by_region, market.orders),
+                *(market.capacity, market.good, market.component_met),
                 *(market.lithium_content, market.lithium_at_hand, self.priority, self.served_first),
                 *(self.asked, self.able, market.output, market.cells_made, market.lithium_wanted, market.fill),
             )
@@ -250,53 +234,30 @@ class Manufacturers:
 
     def look_back(self, market) -> None:
         """Remember how busy the lines were, which sets the next markup, and what was sold at which price."""
-        believed = np.maximum(market.discouraged, self.industry.phantom_orders[:, None])
-        made, value = np.empty_like(believed), np.empty_like(believed)
+        industry = self.industry
         self.trade.look_back(
             *self.trade.worlds_last(
                 *(self.asked, self.able, market.output, market.price, market.unit_cost, market.alive, market.offered),
-                *(believed, self.industry.scarcity, self.industry.demand_memory),
-                *(market.wanted, self.pressure, market.utilisation, market.cell_orders, made, value),
-                *(market.cost_sustainability, market.supply_chain_readiness, market.cell_price),
+                *(market.discouraged, industry.phantom_orders, industry.scarcity, industry.demand_memory, self.chemistries.lithium),
+                *(market.wanted, self.pressure, market.utilisation, market.cell_orders),
+                *(market.cost_sustainability, market.supply_chain_readiness, market.cell_price, market.mean_cell_price),
             )
         )
-        sold = np.maximum((made * self.is_lithium_ion).sum(axis=-1), 1e-12)
-        market.mean_cell_price[...] = (value * self.is_lithium_ion).sum(axis=-1) / sold
 
     def learn(self, market) -> None:
         """What was made counts as experience: own for yield, everybody's for processing."""
-        self.made += market.output
-        self.world_made += np.multiply(market.deliveries, self.counts, out=self.counted).sum(axis=(1, 2))
+        self.accounts.learn(*self.trade.worlds_last(market.output, market.deliveries, self.counts, self.made, self.world_made))
 
     def book(self, market) -> None:
-        """Revenue in; cash cost, upkeep, programmes and payouts out (GWh x USD/kWh = MUSD)."""
-        revenue = self.by_maker(market.output, market.price)
-        costs = self.by_maker(market.output, self.cash_cost)
-        upkeep = self.by_maker(market.capacity, market.line_cost) * self.industry.upkeep[:, None] / MONTHS_PER_YEAR
-        market.cash += market.alive * (revenue - costs - upkeep - market.programme_spending)
-        rich = np.maximum(market.cash - MONTHS_PER_YEAR * revenue - self.own.cash, 0.0)
-        market.cash -= rich * self.industry.payout[:, None] / MONTHS_PER_YEAR
-        market.revenue[...] += (MONTHS_PER_YEAR * revenue - market.revenue) / MONTHS_PER_YEAR
-
-    def by_maker(self, amount: np.ndarray, price: np.ndarray) -> np.ndarray:
-        """Sum over chemistries of amounts at their prices, (realization, maker)."""
-        return np.multiply(amount, price, out=self.worth).sum(axis=-1)
+        """Revenue in; cash cost, upkeep, programmes and payouts out."""
+        self.accounts.book(
+            *self.trade.worlds_last(
+                *(market.output, market.capacity, market.price, self.cash_cost, market.line_cost, market.alive),
+                *(market.programme_spending, self.founding_cash, self.industry.upkeep, self.industry.payout, market.cash, market.revenue),
+            )
+        )
 
     def fail(self, market) -> None:
         """Beyond its lenders' patience a maker closes; others take over its lines, nearest knowledge first."""
-        limit = -self.industry.credit[:, None] * market.revenue - self.industry.patience[:, None]
-        closes = (market.alive > 0) & ((market.cash < limit) | (market.failing > 0))
-        if not closes.any():
-            return
-        market.alive[closes] = 0.0
-        touched = closes.any(axis=1)
-        lines = market.capacity[touched]
-        sold = np.where(closes[touched][:, :, None], lines, 0.0)
-        lines -= sold
-        sold, left = (one_by_one(some) for some in (sold, lines))
-        market.capacity[touched] = lines * (1.0 + np.divide(sold, left, out=np.zeros_like(left), where=left > 0)[:, None, :])
-
-
-def one_by_one(lines: np.ndarray) -> np.ndarray:
-    """Sum over makers of (realization, maker, chemistry), added one after another whatever the number of worlds."""
-    return lines.cumsum(axis=1)[:, -1]
+        credit, patience = self.industry.credit, self.industry.patience
+        self.accounts.fail(*self.trade.worlds_last(market.cash, market.revenue, credit, patience, market.failing, market.alive, market.capacity))

@@ -154,8 +154,10 @@ class Board:
         ends = np.cumsum([0, *(math.prod(shape) for shape in shapes.values())])
         self.places = {name: slice(*ends[number : number + 2]) for number, name in enumerate(shapes)}
         self.now = np.zeros((ends[-1], realizations))
-        self.total = np.zeros_like(self.now) if every == "year" and how != "last" else self.now
         self.kept = np.zeros((steps if every else 0, *self.now.shape), np.float32)
+        from forecast.model import noting  # compiled code is slow to load and needed only to play
+
+        self.add = noting.add
 
     def column(self, name: str) -> np.ndarray:
         """A column as it stands now, (realization, *dims); what is written into it stands on the board."""
@@ -170,9 +172,9 @@ class Board:
             if month_of_year == MONTHS - 1:
                 self.kept[year] = self.now
         else:
-            np.add(self.total if month_of_year else 0.0, self.now, out=self.total)
-            if month_of_year == MONTHS - 1:
-                self.kept[year] = self.total / MONTHS if self.how == "mean" else self.total
+            self.add(self.now, self.kept[year])
+            if month_of_year == MONTHS - 1 and self.how == "mean":
+                self.kept[year] /= MONTHS
 
     def results(self) -> dict[str, np.ndarray]:
         """What was kept, name -> (realization, time, *dims)."""

@@ -72,15 +72,16 @@ class Mines:
         self.cheap, self.cheaper = np.ones(parameters.size), (1.0 - self.mining.cost_decline) ** (1.0 / MONTHS_PER_YEAR)
         self.potential, self.known = side_by_side(own.potential), own.known
         self.lead_time = side_by_side(own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR)
-        self.status = side_by_side(np.array([STATE[state] for state in own.status], np.int8)[None], own.capacity.shape)
+        self.status = side_by_side(np.array([[STATE[state] for state in own.status]], float), own.capacity.shape)
         self.capacity = side_by_side(np.where(self.status == PRODUCING, own.capacity, 0.0))
         self.running = side_by_side(self.capacity)
-        self.waited = blank(self.capacity.shape, 0, np.int16)
+        self.waited = blank(self.capacity.shape)
         self.expected_price = np.log(parameters.lithium.first_price)
         self.long_run_price = np.log(parameters.lithium.long_run_price)
         beyond = parameters.months + MONTHS_PER_YEAR  # what opens after the horizon is seen coming in the last year, and no further
-        self.opening = np.zeros((*self.capacity.T.shape, beyond + 1))  # the months of a mine side by side: they are read together
-        self.underway, self.lost = blank(self.capacity.shape), blank(self.capacity.shape, 0, np.int16)
+        self.opening = np.zeros((parameters.size, beyond + 1, len(own.names)))  # the mines of a month side by side: they are read together
+        self.planned, self.lost = np.zeros(self.opening.shape[:2]), np.zeros(parameters.size, int)
+        self.underway = blank(self.capacity.shape)
         self._continue_building(own)
         self.outage = Deck(normal, seed, [f"outage {name}" for name in own.names], realizations)
         self.resolve = Deck(uniform, seed, [f"commit {name}" for name in own.names], realizations)
@@ -117,11 +118,12 @@ class Mines:
             self.cash_cost.T,
             self.order,
             self.opening,
+            self.planned,
+            self.lost,
             self.outage.on(now).T,
             market.mine_cut.T,
             self.capacity.T,
             self.underway.T,
-            self.lost.T,
             self.status.T,
             self.waited.T,
             self.running.T,
@@ -156,11 +158,12 @@ class Mines:
             self.capacity.T,
             self.running.T,
             self.underway.T,
-            self.lost.T,
             self.status.T,
             self.opening,
+            self.planned,
+            self.lost,
         )
 
     def _build(self, now: int, size: np.ndarray, months: np.ndarray) -> None:
         """Enter capacity in the calendar of openings; what lies beyond the horizon never opens."""
-        self.kernels.build(now, size.T, months.T, self.opening, self.lost.T, self.underway.T)
+        self.kernels.build(now, size.T, months.T, self.opening, self.planned, self.lost, self.underway.T)

@@ -34,8 +34,9 @@ class Plants:
 
     def __init__(self, parameters):
         self.own, self.chemistries = parameters.investment, parameters.chemistries
-        self.ambition = parameters.manufacturers.ambition
         self.free = ~np.array(parameters.chemistries.programme)
+        self.pace, self.aim = 1.0 / self.own.planning_time, parameters.manufacturers.ambition * self.own.reserve[:, None]
+        self.lead = self.chemistries.build_time / MONTHS_PER_YEAR
         shape = parameters.manufacturers.capacity.shape
         self.build_time, self.conversion_time = (
             np.clip(np.rint(months), 1, parameters.months).astype(int) for months in (self.chemistries.build_time, self.chemistries.conversion_time)
@@ -62,32 +63,27 @@ class Plants:
             self.open(market, month(env))
             self.watch(market)
             if is_quarter_end(env):
-                wanted = self.wanted(market, month(env))
-                wanted = self.convert(market, wanted, month(env))
+                wanted, idle = self.wanted(market), self.idle(market)
+                wanted = self.convert(market, wanted, idle, month(env))
                 self.build(market, wanted, month(env))
-                self.scrap(market)
+                self.scrap(market, idle)
             market.committed[...] = self.underway.sum(axis=1)
 
     def open(self, market, now: int) -> None:
         """Lines that are ready and whose chemistry may be sold start; the others wait, those of failed makers are lost."""
         ready, later = self.coming[:, now % self.slots], self.coming[:, (now + 1) % self.slots]
-        sells = self.free | (market.may_sell > 0)
-        self.kernels.open_lines(*self.worlds_last(ready, later, market.alive, sells, market.capacity, self.underway))
+        lines = market.capacity, self.underway
+        self.kernels.open_lines(*self.worlds_last(ready, later, market.alive, self.free, market.may_sell, *lines))
 
     def watch(self, market) -> None:
         """Smooth orders fast and slowly; the difference is growth."""
-        yearly = market.wanted * MONTHS_PER_YEAR
-        world = yearly.sum(axis=1)
-        pace = 1.0 / self.own.planning_time[:, None]
         if not self.seen.size:
+            self.fast = market.wanted * MONTHS_PER_YEAR
+            self.seen = self.fast.sum(axis=1)
             passed = np.expm1(self.chemistries.opening_growth / MONTHS_PER_YEAR) * self.own.planning_time[:, None]
-            self.fast, self.seen, self.slow = yearly, world, world * (1.0 + passed) / (1.0 + 2.0 * passed)
+            self.slow = self.seen * (1.0 + passed) / (1.0 + 2.0 * passed)
         else:
-            yearly -= self.fast
-            yearly *= pace[:, :, None]
-            self.fast += yearly
-            self.seen = self.seen + (world - self.seen) * pace
-            self.slow = self.slow + (world - self.slow) * pace / 2.0
+            self.kernels.watch(*self.worlds_last(market.wanted, self.pace, self.fast, self.seen, self.slow))
 
     def growth(self) -> np.ndarray:
         """Yearly growth of the world's orders that makers see, (realization, chemistry), logarithm."""
@@ -98,47 +94,22 @@ class Plants:
         seen = MONTHS_PER_YEAR * np.log1p(np.maximum(monthly, FASTEST_FALL))
         return np.clip(seen, -self.own.highest_growth[:, None], self.own.highest_growth[:, None])
 
-    def wanted(self, market, now: int) -> np.ndarray:
+    def wanted(self, market) -> np.ndarray:
         """New lines each maker would like to commit this quarter, (realization, maker, chemistry) GWh/year."""
-        own = self.own
-        lead = self.chemistries.build_time / MONTHS_PER_YEAR
-        ahead = np.exp(own.extrapolation[:, None] * self.growth() * lead)
-        more = self.fast * ahead[:, None, :]  # in place from here on: arrays of lines are large
-        more *= (self.ambition * own.reserve[:, None])[:, :, None]
-        more /= self.chemistries.mature_yield[:, None, :]
-        more -= market.capacity
-        more -= self.underway
-        np.maximum(more, 0.0, out=more)
-        more *= own.catch_up[:, None, None]
-        more *= self.courage(market)
-        np.minimum(more, own.fastest_growth[:, None, None] * (market.capacity.sum(axis=-1) + own.first_plant[:, None])[:, :, None], out=more)
-        may_build = market.may_build > 0
-        np.add(more, own.first_plant[:, None, None], out=more, where=may_build & (market.capacity + self.underway <= 0))
-        more *= self.free | may_build
-        more *= market.alive[:, :, None]
+        own, more = self.own, np.empty_like(self.fast)
+        ahead = np.exp(own.extrapolation[:, None] * self.growth() * self.lead)
+        self.kernels.want(
+            *self.worlds_last(
+                *(self.fast, ahead, self.aim, self.chemistries.mature_yield, own.catch_up, own.nerve, own.fastest_growth, own.first_plant),
+                *(market.margin, market.capacity, self.underway, self.free, market.may_build, market.alive, more),
+            )
+        )
         return more
 
-    def courage(self, market) -> np.ndarray:
-        """What losses leave of the will to build, (realization, maker, chemistry)."""
-        loss = np.minimum(market.margin, 0.0)
-        loss /= self.own.nerve[:, None, None]
-        return np.exp(loss, out=loss)
-
-    def affordable(self, market, price: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Scale commitments to what cash and credit allow.
-
-        price, size  (realization, maker, chemistry) USD/kWh a year and GWh/year
-        """
-        bill = (price * size).sum(axis=-1)
-        means = self.own.spending_limit[:, None] * np.maximum(market.cash + self.own.borrowing[:, None] * market.revenue, 0.0)
-        share = np.where(bill > means, np.divide(means, bill, out=np.zeros_like(bill), where=bill > 0), 1.0)
-        market.cash -= bill * share
-        return size * share[:, :, None]
-
-    def convert(self, market, wanted: np.ndarray, now: int) -> np.ndarray:
+    def convert(self, market, wanted: np.ndarray, idle: np.ndarray, now: int) -> np.ndarray:
         """Turn idle lines of one chemistry into lines of another where that is possible and cheaper; returns what is still wanted."""
         own, left, order = self.own, side_by_side(wanted), blank(wanted.shape)
-        idle, means = self.idle(market), own.borrowing[:, None] * market.revenue
+        means = own.borrowing[:, None] * market.revenue
         self.kernels.convert(
             *self.worlds_last(left, self.chemistries.conversion_cost, market.line_cost, market.cash, means, own.spending_limit, idle, market.capacity, order)
         )
@@ -152,8 +123,10 @@ class Plants:
         return np.maximum(idle, 0.0, out=idle)
 
     def build(self, market, wanted: np.ndarray, now: int) -> None:
-        """Commit new lines; they open after the build time."""
-        self.enter(self.affordable(market, market.line_cost, side_by_side(wanted)), self.build_time, now)
+        """Commit new lines as far as cash and credit allow; they open after the build time."""
+        size = side_by_side(wanted)
+        self.kernels.afford(*self.worlds_last(size, market.line_cost, market.revenue, self.own.spending_limit, self.own.borrowing, market.cash))
+        self.enter(size, self.build_time, now)
 
     def enter(self, size: np.ndarray, months: np.ndarray, now: int) -> None:
         """Enter lines in the calendar of openings.
@@ -163,10 +136,6 @@ class Plants:
         """
         self.kernels.enter(*self.worlds_last(size, (now + months) % self.slots, self.coming, self.underway))
 
-    def scrap(self, market) -> None:
+    def scrap(self, market, idle: np.ndarray) -> None:
         """Long idle lines go."""
-        gone = self.idle(market)
-        gone *= self.own.scrap_rate[:, None, None]
-        gone *= QUARTER
-        gone /= MONTHS_PER_YEAR
-        market.capacity *= np.subtract(1.0, gone, out=gone)
+        market.capacity *= 1.0 - idle * self.own.scrap_rate[:, None, None] * QUARTER / MONTHS_PER_YEAR

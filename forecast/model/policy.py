@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,11 @@ KINDS = {
     "programme": "multiplies the pass rate of programmes on `chemistries`",
     "demand": "multiplies demand in `segments` and `regions`",
 }
+
+EFFECTS = (
+    "subsidy", "tariff", "licence", "local_content", "barred", "mineral_push", "component_cut", "stockpiling",
+    "mine_cut", "alarm", "failing", "price_push", "programme_push", "demand_push",
+)  # fmt: skip
 
 
 class Event(Block):
@@ -56,7 +62,7 @@ class Policy:
         names = {"regions": parameters.regions, "chemistries": parameters.chemistries, "segments": parameters.segments, "mines": parameters.mines}
         names |= {"manufacturers": parameters.manufacturers, "minerals": parameters.minerals, "components": parameters.components}
         self.chosen = {axis: self._chosen(getattr(self.events, axis), owner.names) for axis, owner in names.items()}
-        self.in_force = blank(self.events.start.shape, False, bool)
+        self.in_force, self.next_change = blank(self.events.start.shape, False, bool), -np.inf
         self.choosy = [row for row, kind in enumerate(self.events.kind) if kind == "subsidy" and (self.events.minimum_specific_energy[:, row] > 0).any()]
         self.reached = self._reached(np.zeros((parameters.size, len(parameters.chemistries.names))))
 
@@ -69,26 +75,30 @@ class Policy:
         """Each month, see what has begun, what has ended and which cells have become good enough for a subsidy."""
         while True:
             yield on(env, PROCLAIM)
-            before = self.in_force, self.reached
-            self.in_force = self.now_in_force(self.first_year + env.now / DAYS_PER_MONTH / MONTHS_PER_YEAR)
-            self.reached = self._reached(market.specific_energy)
-            if not all(map(np.array_equal, before, (self.in_force, self.reached))):
+            year = self.first_year + env.now / DAYS_PER_MONTH / MONTHS_PER_YEAR
+            before, self.reached = self.reached, self._reached(market.specific_energy)
+            if year >= self.next_change and not np.array_equal(self.in_force, in_force := self.now_in_force(year)):
+                self.in_force = in_force
                 self.proclaim(market)
+            elif not np.array_equal(before, self.reached):
+                self.proclaim(market, ["subsidy"])
 
     def now_in_force(self, year: float) -> np.ndarray:
-        """Which events are in force, (realization, event)."""
+        """Which events are in force, (realization, event); notes when that may change."""
+        dates = np.stack([self.events.start, self.events.end])
+        self.next_change = np.min(dates, initial=np.inf, where=dates > year)
         return (self.events.start <= year) & (year < self.events.end)
 
     def _reached(self, specific_energy: np.ndarray) -> np.ndarray:
         """Which chemistries are good enough for each subsidy that asks for a specific energy, (realization, event, chemistry)."""
         return specific_energy[:, None, :] >= self.events.minimum_specific_energy[:, self.choosy, None]
 
-    def proclaim(self, market) -> None:
-        """Wipe the blackboard, and write down all that is in force."""
-        for name in EFFECTS:
+    def proclaim(self, market, effects: Sequence[str] = EFFECTS) -> None:
+        """Wipe effects off the blackboard, and write down all of them that are in force."""
+        for name in effects:
             getattr(market, name)[...] = 0.0
         for row, in_force in enumerate(self.in_force.T):
-            if in_force.any():
+            if in_force.any() and (effects is EFFECTS or self.events.kind[row] in effects):
                 self.apply(market, row, in_force * self.events.size[:, row], in_force)
 
     def apply(self, market, row: int, size: np.ndarray, in_force: np.ndarray) -> None:
@@ -133,9 +143,3 @@ class Policy:
                 market.programme_push += factor[:, None] * on_["chemistries"]
             case "demand":
                 market.demand_push += factor[:, None, None] * np.outer(on_["segments"], on_["regions"])
-
-
-EFFECTS = (
-    "subsidy", "tariff", "licence", "local_content", "barred", "mineral_push", "component_cut", "stockpiling",
-    "mine_cut", "alarm", "failing", "price_push", "programme_push", "demand_push",
-)  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Quantity, parameter, table
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
-from forecast.streams import uniform
+from forecast.streams import Deck, uniform
 
 STAGES = ("laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial")
 COMMERCIAL = len(STAGES) - 1
@@ -46,28 +46,29 @@ class Programmes:
         self.own, self.development = parameters.programmes, parameters.development
         self.first_year = parameters.first_year
         self.makers, self.chemistries = parameters.manufacturers.names, parameters.chemistries.names
-        self.columns = [self.chemistries.index(name) for name in self.own.names]
+        self.columns = np.array([self.chemistries.index(name) for name in self.own.names], int)
         pipeline = parameters.manufacturers.programmes
         self.observed, self.since = pipeline.stage[:, self.columns].astype(np.int8), pipeline.since[:, :, self.columns]
         self.effort = side_by_side(np.where(self.observed == NONE, 1.0, pipeline.effort[:, :, self.columns]), self.since.shape)
         self.stage = blank(self.since.shape, NONE, np.int8)
-        self.told: np.ndarray | None = None
-        self.present = np.zeros(0)
-        self.due, self.next_entry = np.zeros(self.since.shape, bool), -np.inf
+        self.due, self.next_entry = blank(self.since.shape, False, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
-        self.luck = self._luck(parameters, seed, realizations)
+        self.possible = np.nonzero(self.would_start | (self.observed != NONE))
+        self.deck, self.luck = self._deck(seed, realizations), blank(self.since.shape, 1.0)
         from forecast.model import building, trade  # compiled code is slow to load and needed only to play
 
         self.kernels, self.worlds_last = building, trade.worlds_last
         self.fix()
 
-    def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
-        """Uniform, (realization, month, maker, programme); a programme that can never be gets none."""
-        luck = blank((len(realizations), parameters.months, *self.would_start.shape), 1.0)
-        for maker, programme in np.argwhere(self.would_start | (self.observed != NONE)):
-            name = f"programme {self.makers[maker]} {self.own.names[programme]}"
-            luck[:, :, maker, programme] = uniform(seed, name, realizations, parameters.months)
-        return luck
+    def _deck(self, seed: int, realizations: np.ndarray) -> Deck:
+        """Uniform luck by month of every programme that can be."""
+        names = [f"programme {self.makers[maker]} {self.own.names[programme]}" for maker, programme in zip(*self.possible, strict=True)]
+        return Deck(uniform, seed, names, realizations)
+
+    def luck_of(self, month: int) -> np.ndarray:
+        """Luck of the month, (realization, maker, programme); 1 where a programme can never be."""
+        np.moveaxis(self.luck, 0, -1)[self.possible] = self.deck.on(month).T
+        return self.luck
 
     def fix(self) -> None:
         """Work out once what no month changes: how fast a maker is alone, and what money and the lead of others add."""
@@ -78,31 +79,24 @@ class Programmes:
         self.start_chance = development.start_rate / MONTHS_PER_YEAR
         self.builds_on = side_by_side(self.own.knowledge_from[:, :, self.columns])  # what needs no programme is known
         self.monthly_spending = side_by_side(self.effort * self.own.spending[:, None, :] / MONTHS_PER_YEAR)
-        self.spent = np.empty_like(self.monthly_spending)
 
     def run(self, env, market):
         """Begin what was observed, start what looks ripe, pass what luck and money allow."""
         while True:
             yield on(env, DEVELOP)
             year = self.first_year + (month(env) + 1) / MONTHS_PER_YEAR
-            if year >= self.next_entry or not np.array_equal(market.alive, self.present):
-                self.begin(year)
-                self.stop_failed(market)
-            self.advance(market, self.luck[:, month(env)])
+            self.begin(market, year)
+            self.advance(market, self.luck_of(month(env)))
             self.report(market)
 
-    def begin(self, year: float) -> None:
-        """A programme enters the model at the stage and date at which it was observed, or later with its maker."""
+    def begin(self, market, year: float) -> None:
+        """A programme enters the model at the stage and date at which it was observed, or later with its maker, and ends with it."""
         if year >= self.next_entry:
             seen, late = self.observed != NONE, self.since > year
-            self.due = seen & ~late
+            self.due = side_by_side(seen & ~late)
             self.next_entry = np.min(self.since, initial=np.inf, where=seen & late)
-        np.copyto(self.stage, self.observed, where=self.due & (self.stage == NONE))
-
-    def stop_failed(self, market) -> None:
-        """The programmes of a maker that failed end with it."""
-        np.copyto(self.stage, NONE, where=market.alive[:, :, None] <= 0)
-        self.present = market.alive.copy()
+        due, alive, stage = self.worlds_last(self.due, market.alive, self.stage)
+        self.kernels.begin(self.observed, due, alive, stage)
 
     def advance(self, market, luck: np.ndarray) -> None:
         """Pass a stage, or start a programme, where luck (realization, maker, programme) falls below the probability of the month."""
@@ -113,14 +107,6 @@ class Programmes:
         self.kernels.advance(stage, luck, asked, alive, self.would_start, *rates)
 
     def report(self, market) -> None:
-        """Write down the stages, who may sell, and what it costs, if anything moved."""
-        if self.told is not None and np.array_equal(self.stage, self.told):
-            return
-        self.told = self.stage.copy()
-        sells, builds = self.stage == COMMERCIAL, self.stage >= COMMERCIAL - 1
-        for programme, column in enumerate(self.columns):
-            market.programme_stage[:, :, column] = self.stage[:, :, programme]
-            market.may_sell[:, :, column] = sells[:, :, programme]
-            market.may_build[:, :, column] = builds[:, :, programme]
-        active = (self.stage >= 0) & ~sells
-        market.programme_spending[...] = np.multiply(active, self.monthly_spending, out=self.spent).sum(axis=-1)
+        """Write down the stages, who may sell, and what it costs."""
+        told = market.programme_stage, market.may_sell, market.may_build, market.programme_spending
+        self.kernels.report(COMMERCIAL, self.columns, *self.worlds_last(self.stage, self.monthly_spending, *told))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, parameter, path, paths, setting, table
+from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, WANT, month, on
-from forecast.streams import each, normal
+from forecast.streams import Deck, each, normal
 
 HALF_YEAR = MONTHS_PER_YEAR // 2
 LEAST_ROOM = 1.05  # a market that is not saturated yet can grow by this factor at the least
@@ -103,63 +106,67 @@ class SegmentDemand:
 
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
         own, self.segments = parameters.demand, parameters.segments
+        from forecast.model import demand, trade  # compiled code is slow to load and needed only to play
+
+        self.kernels, self.worlds_last = demand, trade.worlds_last
         observed = parameters.observed_until - parameters.first_year + 1
         yearly = self.segments.history[:, :, ::MONTHS_PER_YEAR][..., :observed]
         self.history = monthly_history(yearly)
         self.last_observed = self.history.shape[-1] - 1
         scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
         self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * yearly[None, :, :, -1])
-        self.growth = self.segments.growth[:, :, None]
-        self.observed = observed_surprise(yearly, self.ceiling, self.growth)
-        self.memory = np.exp(-1.0 / (own.persistence * MONTHS_PER_YEAR))[:, None, None]
-        self.noise = self.segments.surprise[:, :, None] * np.sqrt(1.0 - self.memory**2)
-        self.luck = self._luck(parameters, seed, realizations)
-        self.level = np.broadcast_to(yearly[..., -1], self.ceiling.shape)
+        growth = self.segments.growth[:, :, None]
+        self.observed = observed_surprise(yearly, self.ceiling, growth)
+        self.own, self.noise = self._news(own)
+        self.luck = self._luck(seed, realizations, parameters.regions.names)
+        self.level = side_by_side(yearly[None, ..., -1], self.ceiling.shape)
         told, unsure = last_state(own.persistence)
         opening = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
-        self.surprise = told[:, None, None] * self.observed[..., -1] + (unsure[:, None] * self.segments.surprise * opening)[:, :, None]
+        left = (unsure[:, None] * self.segments.surprise * opening)[:, :, None]
+        self.surprise = side_by_side(told[:, None, None] * self.observed[..., -1] + left)
+        nothing = blank((parameters.size, self.history[..., 0].size))
         for _ in range(HALF_YEAR):  # the last year's sales are those of its middle
-            self.grow(0.0)
+            self.grow(nothing, nothing, nothing)
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
         self.price = self.reference = np.zeros(0)
 
-    def _luck(self, parameters, seed: int, realizations: np.ndarray) -> np.ndarray:
-        """Standard normal by month after the last observed: in part common to all, to a segment, and a region's own.
+    def _news(self, own) -> tuple[np.ndarray, np.ndarray]:
+        """What is left of a surprise after a month and which parts of a new one are shared, (realization,) records; how large it is, (realization, segment)."""
+        kept = np.exp(-1.0 / (own.persistence * MONTHS_PER_YEAR))
+        parts = {"region": own.regional, "all_regions": 1.0 - own.regional, "segment": 1.0 - own.common, "all_segments": own.common}
+        behaviour = records({name: np.sqrt(share) for name, share in parts.items()} | {"kept": kept})
+        return behaviour, self.segments.surprise * np.sqrt(1.0 - kept**2)[:, None]
 
-        returns  (realization, month, segment, region); months on record need none
-        """
-        own, names, regions = parameters.demand, self.segments.names, parameters.regions.names
-        places = [f"demand {name} {region}" for name in names for region in regions]
-        months, observed = parameters.months, min(self.last_observed + 1, parameters.months)
-        luck = each(normal, seed, places, realizations, months, skipped=observed).reshape(parameters.size, -1, len(names), len(regions))
-        shared = each(normal, seed, [f"demand {name}" for name in names], realizations, months, skipped=observed)[..., None]
-        everywhere = each(normal, seed, ["demand"], realizations, months, skipped=observed)[..., None]
-        common, regional = own.common.reshape(-1, 1, 1, 1), own.regional.reshape(-1, 1, 1, 1)
-        for own_part, part, others in ((np.sqrt(regional), np.sqrt(1.0 - regional), shared), (np.sqrt(1.0 - common), np.sqrt(common), everywhere)):
-            luck *= own_part
-            luck += part * others
-        return luck
+    def _luck(self, seed: int, realizations: np.ndarray, regions: Sequence[str]) -> list[Deck]:
+        """Standard normal luck by month: of each segment and region, of each segment, and of all."""
+        names = self.segments.names
+        shared = [f"demand {name} {region}" for name in names for region in regions], [f"demand {name}" for name in names], ["demand"]
+        return [Deck(normal, seed, those, realizations) for those in shared]
 
     def run(self, env, market):
         """Say what is wanted this month, and watch what packs cost."""
         while True:
             yield on(env, WANT)
             self.watch_prices(market, month(env))
-            market.demand[...] = self.at(month(env)) * np.exp(market.demand_push)
+            self.ask(market, month(env))
             market.unexplained_growth[...] = self.surprise_at(month(env))
 
-    def at(self, now: int) -> np.ndarray:
-        """Demand of the month before policy, (realization, segment, region) GWh."""
+    def ask(self, market, now: int) -> None:
+        """Demand of the month: as it was while it is on record, then as the curve, surprises and prices say."""
         if now <= self.last_observed:
-            return np.broadcast_to(self.history[..., now], self.ceiling.shape)
-        self.grow(self.noise * self.luck[:, now - self.last_observed - 1])
-        response = self.segments.price_elasticity * np.log(self.price / self.reference)
-        return self.level / MONTHS_PER_YEAR * np.exp(response)[:, :, None]
+            monthly, response = side_by_side(self.history[None, ..., now], self.ceiling.shape), np.zeros_like(self.noise)
+        else:
+            self.grow(*(deck.on(now) for deck in self.luck))
+            monthly = self.level / MONTHS_PER_YEAR
+            response = self.segments.price_elasticity * np.log(self.price / self.reference)
+        self.kernels.ask(*self.worlds_last(monthly, response, market.demand_push, market.demand))
 
-    def grow(self, news: np.ndarray | float) -> None:
-        """A month further up the S-curve, with the surprise of the day."""
-        self.surprise = self.memory * self.surprise + news
-        self.level = logistic(self.level, self.ceiling, self.growth + self.surprise, 1.0 / MONTHS_PER_YEAR)
+    def grow(self, *luck: np.ndarray) -> None:
+        """A month further up the S-curve, with the surprise of the day.
+
+        luck  of each segment and region, of each segment and of all, (realization, name)
+        """
+        self.kernels.grow(*self.worlds_last(self.own, self.noise, self.segments.growth, self.ceiling, *luck, self.surprise, self.level))
 
     def surprise_at(self, now: int) -> np.ndarray:
         """Growth beyond the curve's, (realization, segment, region), 1/year."""
@@ -167,23 +174,12 @@ class SegmentDemand:
 
     def watch_prices(self, market, now: int) -> None:
         """Mean pack price of each segment, smoothed over a year, and the path that the S-curves already contain."""
-        sold = market.deliveries.sum(axis=2)
-        total = sold.sum(axis=-1)
-        mean = (sold * market.cell_price[:, None]).sum(axis=-1) / np.maximum(total, 1e-12)
-        if not total.all():
-            mean = np.where(total > 0, mean, self.on_offer(market)[:, None])
-        mean += self.segments.pack_cost[:, now]
-        self.price = mean if not self.price.size else self.price + (mean - self.price) / MONTHS_PER_YEAR
-        if now <= self.last_observed:
-            self.reference = self.price
-        else:
-            self.reference = self.reference * np.exp(self.decline)[:, None]
-
-    @staticmethod
-    def on_offer(market) -> np.ndarray:
-        """Mean price of what is offered, for those who have bought nothing yet, (realization,) USD/kWh."""
-        offers = market.offered[:, None, :] * market.offer_price
-        return offers.sum(axis=(1, 2)) / np.maximum(market.offered.sum(axis=-1) * offers.shape[1], 1.0)
+        first = not self.price.size
+        if first:
+            self.price = blank(self.noise.shape)
+        seen = market.deliveries, market.cell_price, market.offered, market.offer_price, self.price
+        self.kernels.watch(self.segments.pack_cost[:, now], 1.0 if first else float(MONTHS_PER_YEAR), *self.worlds_last(*seen))
+        self.reference = self.price.copy(order="K") if now <= self.last_observed else self.reference * np.exp(self.decline)[:, None]
 
 
 def last_state(persistence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,12 +19,14 @@ def some(random, shape, share=0.5):
 def test_lines_open_as_numpy_says(seed):
     random = np.random.default_rng(seed)
     ready, later, capacity = (some(random, LINE) for _ in range(3))
-    underway, alive, sells = ready + some(random, LINE), random.random(LINE[:2]) < 0.7, random.random(LINE) < 0.5
-    found = last(ready, later, alive.astype(float), sells, capacity, underway)
+    underway, alive, may_sell = ready + some(random, LINE), random.random(LINE[:2]) < 0.7, some(random, LINE)
+    free = random.random(CHEMISTRIES) < 0.5
+    sells = free | (may_sell > 0)
+    found = last(ready, later, alive.astype(float), free, may_sell, capacity, underway)
     building.open_lines(*found)
     opened = np.where(alive[..., None] & sells, ready, 0)
     waits = np.where(alive[..., None] & ~sells, ready, 0)
-    expected = (0 * ready, later + waits, alive, sells, capacity + opened, np.where(alive[..., None], underway - opened, 0))
+    expected = (0 * ready, later + waits, alive, free, may_sell, capacity + opened, np.where(alive[..., None], underway - opened, 0))
     for seen, told in zip(found, expected, strict=True):
         np.testing.assert_allclose(first(seen), told, rtol=1e-12)
 

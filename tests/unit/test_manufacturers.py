@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from forecast.ensemble.design import draw
-from forecast.layout import side_by_side
 from forecast.model.cost import annuity
-from forecast.model.manufacturers import Manufacturers, one_by_one
+from forecast.model.manufacturers import Manufacturers
 from forecast.model.market import COST_PARTS
 from tests.play import blackboard, history
 from tests.small_world import lively_world
@@ -37,6 +36,13 @@ def offering(**differences):
     makers.post_prices(market, first=True)
     makers.offer(market)
     return makers, market
+
+
+def shares(makers):
+    """Shares of a region's orders, (realization, region, maker, chemistry)."""
+    at_home = makers.home == np.arange(makers.total.shape[1])[:, None]
+    pull = np.where(at_home[..., None], makers.at_home[:, None], makers.abroad[:, None] * makers.power[:, :, makers.home])
+    return pull / makers.total[:, :, None]
 
 
 def order(makers, market, amount, chemistry=LFP):
@@ -172,27 +178,26 @@ def test_makers_give_away_their_share_of_what_they_expect_cost_to_fall_by():
 
 def test_orders_go_to_the_cheaper_and_the_larger():
     makers, market = offering()
-    np.testing.assert_allclose(makers.share.sum(axis=2)[..., :2], 1)
-    assert not makers.share[..., SODIUM].any()
+    np.testing.assert_allclose(shares(makers).sum(axis=2)[..., :2], 1)
+    assert not shares(makers)[..., SODIUM].any()
     assert (market.offered == [1, 1, 0]).all()
-    before = makers.share[:, CHINA, MAKER, LFP].copy()
+    before = shares(makers)[:, CHINA, MAKER, LFP].copy()
     market.price[:, MAKER, LFP] *= 1.05
     makers.offer(market)
     elasticity = makers.industry.maker_elasticity
-    odds = (makers.share / (1 - makers.share))[:, CHINA, MAKER, LFP] / (before / (1 - before))
+    odds = (shares(makers) / (1 - shares(makers)))[:, CHINA, MAKER, LFP] / (before / (1 - before))
     np.testing.assert_allclose(odds, 1.05**-elasticity)
 
 
 def test_the_offer_is_the_mean_landed_price_of_its_makers_by_their_shares():
     makers, market = offering()
     landed = market.price[:, :2, LFP] * [1.08, 1.0]
-    expected = (makers.share[:, EUROPE, :2, LFP] * landed).sum(axis=1)
+    expected = (shares(makers)[:, EUROPE, :2, LFP] * landed).sum(axis=1)
     np.testing.assert_allclose(market.offer_price[:, EUROPE, LFP], expected)
 
 
 def test_many_equal_makers_count_for_more_than_one():
     makers, market = offering()
-    makers.share[...] = 0
     market.price[...] = 50
     market.capacity[...] = 0
     market.capacity[:, MAKER] = 10
@@ -217,7 +222,8 @@ def test_small_orders_are_filled_and_large_ones_as_far_as_lines_allow():
 
 def test_who_is_full_passes_orders_on():
     makers, market = offering()
-    makers.share[:, :, :, LFP] = [0, 1, 0]
+    makers.total[...] = makers.power[...] = 1
+    makers.abroad[:, :, LFP] = makers.at_home[:, :, LFP] = [0, 1, 0]
     order(makers, market, 0.5)
     np.testing.assert_allclose(market.output[:, RHINE, LFP], 5 * 0.8 / 12)
     np.testing.assert_allclose(market.output[..., LFP].sum(axis=1), 2)
@@ -251,14 +257,6 @@ def test_cash_is_what_came_in_less_what_went_out():
     upkeep = (market.capacity * market.line_cost).sum(axis=-1) * makers.industry.upkeep[:, None] / 12
     np.testing.assert_allclose((market.cash - before)[:, SALT], -7 - upkeep[:, SALT])
     assert (market.cash - before <= earned - upkeep + 1e-9)[:, :2].all()
-
-
-def test_lines_add_up_alike_however_many_worlds_fail_at_once():
-    lines = side_by_side(np.random.default_rng(0).random((5, 40, 1)))
-    together = one_by_one(lines)
-    np.testing.assert_allclose(together, lines.sum(axis=1))
-    for world in range(5):
-        assert one_by_one(lines[[world]]) == together[world]
 
 
 @pytest.mark.parametrize("why", ["debt", "event"])

@@ -74,7 +74,7 @@ def test_months_come_round_again_in_the_calendar_of_openings():
 
 def test_a_conversion_conserves_lines_and_is_faster_and_cheaper_than_building():
     plants, market = stand()
-    left = plants.convert(market, wish(MAKER, SODIUM, 10.0), 5)
+    left = plants.convert(market, wish(MAKER, SODIUM, 10.0), plants.idle(market), 5)
     assert not left.any()
     np.testing.assert_allclose(market.capacity.sum(axis=(1, 2)) + plants.coming.sum(axis=(1, 2, 3)), 40)
     np.testing.assert_allclose(opening(plants, 5 + 6)[:, MAKER, SODIUM], 10)
@@ -84,22 +84,22 @@ def test_a_conversion_conserves_lines_and_is_faster_and_cheaper_than_building():
 def test_only_idle_lines_that_can_be_converted_are():
     plants, market = stand(investment={"idle_below": 0.6})
     market.utilisation[:, MAKER, LFP] = 0.3
-    left = plants.convert(market, wish(MAKER, SODIUM, 30.0), 5)
+    left = plants.convert(market, wish(MAKER, SODIUM, 30.0), plants.idle(market), 5)
     np.testing.assert_allclose(left[:, MAKER, SODIUM], 10)
     np.testing.assert_allclose(market.capacity[:, MAKER, LFP], 20)
     busy, market = stand()
     market.utilisation[...] = 1
-    np.testing.assert_allclose(busy.convert(market, wish(MAKER, SODIUM, 30.0), 5)[:, MAKER, SODIUM], 30)
+    np.testing.assert_allclose(busy.convert(market, wish(MAKER, SODIUM, 30.0), busy.idle(market), 5)[:, MAKER, SODIUM], 30)
     other, market = stand()
     market.capacity[:, MAKER] = [0, 40, 0]
-    np.testing.assert_allclose(other.convert(market, wish(MAKER, SODIUM, 30.0), 5)[:, MAKER, SODIUM], 30)
+    np.testing.assert_allclose(other.convert(market, wish(MAKER, SODIUM, 30.0), other.idle(market), 5)[:, MAKER, SODIUM], 30)
 
 
 def test_no_line_is_converted_beyond_what_there_is():
     plants, market = stand()
     market.capacity[:, MAKER] = [0.1, 0.7, 0.2]
     for _ in range(20):
-        plants.convert(market, np.full((2, 3, 3), 100.0), 5)
+        plants.convert(market, np.full((2, 3, 3), 100.0), plants.idle(market), 5)
         assert (market.capacity >= 0).all()
     np.testing.assert_allclose((market.capacity + plants.coming.sum(axis=1)).sum(axis=-1)[:, MAKER], 1.0)
 
@@ -138,11 +138,11 @@ def test_a_pioneer_commits_one_first_line():
     plants, market = stand()
     plants.watch(market)
     market.may_build[:, SALT, SODIUM] = 1
-    first = plants.wanted(market, 5)
+    first = plants.wanted(market)
     np.testing.assert_allclose(first[:, SALT, SODIUM], plants.own.first_plant)
     assert not first[:, [MAKER, RHINE], SODIUM].any()
     plants.build(market, first, 5)
-    assert not plants.wanted(market, 8)[:, SALT, SODIUM].any()
+    assert not plants.wanted(market)[:, SALT, SODIUM].any()
 
 
 def test_makers_want_lines_for_the_growth_they_expect_and_fewer_at_a_loss():
@@ -153,7 +153,7 @@ def test_makers_want_lines_for_the_growth_they_expect_and_fewer_at_a_loss():
         for month in range(24):
             market.wanted[:, MAKER, LFP] = 5 * 1.03**month
             plants.watch(market)
-        wanted[extrapolation, margin] = plants.wanted(market, 24)[:, MAKER, LFP]
+        wanted[extrapolation, margin] = plants.wanted(market)[:, MAKER, LFP]
     assert (wanted[1, 0.1] > wanted[0, 0.1]).all()
     np.testing.assert_allclose(wanted[1, -0.3], wanted[1, 0.1] * np.exp(-2))
 
@@ -190,7 +190,7 @@ def test_idle_lines_are_scrapped_and_busy_ones_kept():
     plants, market = stand(investment={"scrap_rate": 0.1, "idle_below": 0.5})
     market.capacity[...] = 10
     market.utilisation[:, MAKER], market.utilisation[:, RHINE], market.utilisation[:, SALT] = 0, 0.25, 0.5
-    plants.scrap(market)
+    plants.scrap(market, plants.idle(market))
     np.testing.assert_allclose(market.capacity[0, :, 0], [9.75, 9.875, 10])
 
 

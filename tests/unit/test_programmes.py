@@ -41,11 +41,11 @@ def assert_rate(programmes, market, maker, rate):
 
 
 def test_a_programme_enters_where_and_when_it_was_observed():
-    programmes, _ = stand()
+    programmes, market = stand()
     assert (programmes.stage == NONE).all()
-    programmes.begin(2014.5)
+    programmes.begin(market, 2014.5)
     assert programmes.stage[0, :, 0].tolist() == [STAGES.index("pilot"), NONE, NONE]
-    programmes.begin(2015.5)
+    programmes.begin(market, 2015.5)
     assert programmes.stage[0, :, 0].tolist() == [STAGES.index("pilot"), NONE, STAGES.index("qualification")]
 
 
@@ -56,14 +56,14 @@ def test_stages_take_their_mean_time_alone():
     passed = np.zeros((400, COMMERCIAL))
     for month in range(72):
         before = programmes.stage[:, MAKER, 0].copy()
-        programmes.advance(market, programmes.luck[:, month])
+        programmes.advance(market, programmes.luck_of(month))
         passed[np.arange(400), np.minimum(before, COMMERCIAL - 1)] += before < COMMERCIAL
     assert passed[:, 0].mean() / 12 == pytest.approx(1, abs=0.12)
 
 
 def test_effort_neighbours_and_policy_raise_the_rate_as_declared():
     programmes, market = stand(development={"neighbours": 0.3, "spending_elasticity": 0.5})
-    programmes.begin(2016)
+    programmes.begin(market, 2016)
     alone = 1 / 12
     assert_rate(programmes, market, MAKER, alone * np.exp(0.3))
     assert_rate(programmes, market, SALT, alone * np.sqrt(0.5))
@@ -74,7 +74,7 @@ def test_effort_neighbours_and_policy_raise_the_rate_as_declared():
 def test_a_hard_world_is_slower_for_all():
     for difficulty in (1.0, 2.5):
         programmes, market = stand(world=lively_world(programmes={"sodium_ion": PLAIN | {"difficulty": difficulty}}))
-        programmes.begin(2016)
+        programmes.begin(market, 2016)
         assert_rate(programmes, market, SALT, programmes.drive[0, SALT, 0] / 12 / difficulty)
 
 
@@ -106,9 +106,9 @@ def test_a_strategy_starts_only_what_it_welcomes_and_only_when_it_is_ripe():
 
 def test_the_programmes_of_a_failed_maker_end():
     programmes, market = stand()
-    programmes.begin(2016)
+    programmes.begin(market, 2016)
     market.alive[:, SALT] = 0
-    programmes.stop_failed(market)
+    programmes.begin(market, 2016)
     programmes.report(market)
     assert (programmes.stage[:, SALT] == NONE).all()
     assert not market.programme_spending[:, SALT].any()
@@ -117,7 +117,7 @@ def test_the_programmes_of_a_failed_maker_end():
 
 def test_money_is_spent_until_the_market_is_reached():
     programmes, market = stand()
-    programmes.begin(2016)
+    programmes.begin(market, 2016)
     programmes.report(market)
     np.testing.assert_allclose(market.programme_spending[0], [5, 0, 2.5])
     programmes.stage[:, MAKER] = COMMERCIAL

@@ -141,9 +141,10 @@ def test_dearer_packs_are_wanted_less_as_elasticity_says(change, wanted):
     drawn = draw(lively_world(segments={name: {"surprise": 0, "price_elasticity": -2} for name in ("cars", "storage")}), 1, np.arange(2))
     found = []
     for price in (100.0, 100.0 * change):
-        agent = SegmentDemand(drawn, 1, np.arange(2))
+        agent, market = SegmentDemand(drawn, 1, np.arange(2)), blackboard(drawn)
         agent.reference, agent.price = np.full((2, 2), 100.0), np.full((2, 2), price)
-        found.append(agent.at(40))
+        agent.ask(market, 40)
+        found.append(market.demand)
     np.testing.assert_allclose(found[1] / found[0], wanted)
 
 
@@ -163,11 +164,10 @@ def surprises(worlds, **demand):
     """Surprises of the forecast to 2040 beyond what the record left, (month, realization, segment, region)."""
     drawn = draw(lively_world(last_year=2040, segments=SURPRISING, demand=demand), 1, np.arange(worlds))
     agent = SegmentDemand(drawn, 1, np.arange(worlds))
-    agent.price = agent.reference = np.ones((worlds, 2))
     found = []
     for month in range(36, 300):
-        agent.at(month)
-        found.append(agent.surprise)
+        agent.grow(*(deck.on(month) for deck in agent.luck))
+        found.append(agent.surprise.copy())
     return np.array(found)[60:]
 
 

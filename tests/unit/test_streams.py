@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtri
 from scipy.stats import kstest
 
-from forecast import streams
+from forecast import mixing, streams
 
 WORLDS = np.arange(50)
 STAYED = [0.2643410316594517, 0.9333315746553148, 0.08059573789228774, 0.9711735556782293]
@@ -23,6 +24,14 @@ def test_numbers_are_uniform_over_occasions_and_over_worlds():
 
 def test_standard_normal_numbers_are_standard_normal():
     assert kstest(streams.normal(1, "x", WORLDS, 1000).ravel(), "norm").pvalue > 0.01
+
+
+def test_normal_numbers_are_quantiles_of_the_uniform_ones_in_the_middle_and_far_out():
+    np.testing.assert_allclose(streams.normal(1, "x", WORLDS, 1000), ndtri(streams.uniform(1, "x", WORLDS, 1000)), rtol=1e-14)
+    extreme = np.array([0.5**54, 1e-20, 1e-11, 1e-10, 0.0749, 0.0751, 0.5, 0.9249, 0.9251, 1.0 - 0.5**53]).reshape(1, 1, -1)
+    bent = extreme.copy()
+    mixing.bend(bent)
+    np.testing.assert_allclose(bent, ndtri(extreme), rtol=1e-14)
 
 
 @pytest.mark.parametrize("other", [("y", 1), ("x ", 1), ("x", 2), ("x/", 1)])

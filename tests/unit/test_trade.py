@@ -33,7 +33,7 @@ def first(array):
 
 
 def divided(price, lines, elasticity, factor, credit):
-    """Shares, mean price and crowd by a logit on landed prices, in numpy; factor (realization, region, maker, chemistry)."""
+    """Shares, mean price and variety of makers by a logit on landed prices, in numpy; factor (realization, region, maker, chemistry)."""
     landed = price[:, None] * factor - np.where(AWAY, 0.0, credit[:, :, None])[..., None]
     landed = np.maximum(landed, trade.LEAST_PAID * price[:, None])
     weight = lines[:, None] * landed ** -elasticity[:, None, None, None]
@@ -50,16 +50,17 @@ def test_orders_divide_as_a_logit_in_numpy_says(seed, credit):
     factor, cost = random.uniform(0.9, 1.6, (WORLDS, REGIONS, REGIONS, CHEMISTRIES)), random.uniform(40, 120, lines.shape)
     credit = credit * (random.random((WORLDS, REGIONS)) < 0.5)
     power = factor ** -elasticity[:, None, None, None]
-    share = np.full((REGIONS, MAKERS, CHEMISTRIES, WORLDS), np.nan)
-    mean, crowd = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(2))
+    abroad, at_home = (np.zeros((MAKERS, CHEMISTRIES, WORLDS)) for _ in range(2))
+    total, mean, variety = (np.full((REGIONS, CHEMISTRIES, WORLDS), np.nan) for _ in range(3))
     offered = np.full((CHEMISTRIES, WORLDS), np.nan)
-    told = share, mean, crowd, offered
+    told = abroad, at_home, total, mean, variety, offered
     trade.divide(*last(price, cost, lines, alive), elasticity, HOME, *last(factor, power, credit), *told)
+    told = np.where(AWAY[..., None, None], abroad * last(power[:, :, HOME])[0], at_home) / total[:, None], mean, variety, offered
     lines = lines * alive[..., None]
     shares, paid, squares = divided(price, lines, elasticity, factor[:, :, HOME], credit)
     anybody = lines.sum(axis=1) > 0
     among_living = (cost * alive[..., None]).sum(axis=1) / alive.sum(axis=1)[:, None]
-    expected = shares, np.where(anybody, paid.swapaxes(0, 1), among_living).swapaxes(0, 1), squares + ~anybody[:, None], anybody
+    expected = shares, np.where(anybody, paid.swapaxes(0, 1), among_living).swapaxes(0, 1), -np.log(squares + ~anybody[:, None]), anybody
     for found, wanted in zip(told, expected, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-10, atol=1e-14)
 
@@ -70,17 +71,23 @@ def test_lines_cost_what_numpy_says(seed):
     line, chemistry = lines.shape, (WORLDS, CHEMISTRIES)
     made, alive = lines * random.random(line), (random.random((WORLDS, MAKERS)) < 0.8).astype(float)
     local, charge = random.uniform(0.9, 1.5, (WORLDS, MAKERS)), random.uniform(0.1, 0.3, WORLDS)
-    paid, processing, investment = (random.uniform(10, 100, chemistry) for _ in range(3))
+    minerals, components, processing, investment = (random.uniform(10, 100, chemistry) for _ in range(4))
+    overhead = random.uniform(1, 1.2, WORLDS)
     mature, gap, ripening = random.uniform(0.8, 1, chemistry), random.uniform(0, 0.4, chemistry), random.uniform(1, 20, chemistry)
-    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(4)] + [np.full((3, CHEMISTRIES, WORLDS), np.nan)]
-    trade.reckon(*last(made, lines, alive, local, paid, processing, investment), charge, *last(mature, gap, ripening), *told)
+    told = [np.full((MAKERS, CHEMISTRIES, WORLDS), np.nan) for _ in range(4)] + [np.full((CHEMISTRIES, 5, WORLDS), np.nan)]
+    bought = last(minerals, components, processing, investment)
+    trade.reckon(*last(made, lines, alive, local), *bought, overhead, charge, *last(mature, gap, ripening), *told)
+    paid, worked = (minerals + components) * overhead[:, None], processing * overhead[:, None]
     good = mature[:, None] - gap[:, None] * np.exp(-made / ripening[:, None])
-    cash = (paid[:, None] + processing[:, None] * local[..., None]) / good
+    cash = (paid[:, None] + worked[:, None] * local[..., None]) / good
     line_cost = investment[:, None] * local[..., None]
     weight = lines + trade.A_LITTLE * alive[..., None]
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), trade.A_LITTLE)
     means = [(weight * what).sum(axis=1) for what in (1 / good, local[..., None] / good, local[..., None])]
-    for found, wanted in zip(told, (good, cash, line_cost, cash + line_cost * charge[:, None, None], np.stack(means, axis=1)), strict=True):
+    parts = [minerals * means[0], components * means[0], processing * means[1]]
+    parts += [investment * charge[:, None] * means[2], sum(parts) * (overhead[:, None] - 1)]
+    expected = good, cash, line_cost, cash + line_cost * charge[:, None, None], np.stack(parts, axis=-1)
+    for found, wanted in zip(told, expected, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-12)
 
 
@@ -120,16 +127,20 @@ def delivered(share, orders, lines, good, met, content, at_hand, priority):
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_delivered_is_what_numpy_says(seed, lithium):
     random, lines, _, orders = luck(seed)
-    weight = random.random((WORLDS, REGIONS, MAKERS, CHEMISTRIES)) * lines[:, None]
-    total = weight.sum(axis=2, keepdims=True)
-    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    abroad, at_home = (lines * random.random(lines.shape) for _ in range(2))
+    power = random.random((WORLDS, REGIONS, REGIONS, CHEMISTRIES))
+    weight = np.where(AWAY[..., None], abroad[:, None] * power[:, :, HOME], at_home[:, None])
+    total = weight.sum(axis=2)
+    total[total == 0] = 1
+    share = weight / total[:, :, None]
+    pulls = last(abroad, at_home, power, total)
     good, met = random.uniform(0.5, 1, lines.shape), random.uniform(0.3, 1, (WORLDS, CHEMISTRIES))
     content, at_hand = random.uniform(0, 600, (WORLDS, CHEMISTRIES)), lithium * random.uniform(0.5, 2, WORLDS)
     priority = random.uniform(0.1, 5, (WORLDS, SEGMENTS))
     line, chemistry = (MAKERS, CHEMISTRIES, WORLDS), (CHEMISTRIES, WORLDS)
     told = [np.full(shape, np.nan) for shape in (line, line, line, chemistry, (WORLDS,), (SEGMENTS, *chemistry))]
     rank = np.argsort(-priority, axis=1, kind="stable")
-    trade.deliver(*last(share, orders.sum(axis=1), orders, lines, good, met, content), at_hand, *last(priority, rank), *told)
+    trade.deliver(HOME, *pulls, *last(orders.sum(axis=1), orders, lines, good, met, content), at_hand, *last(priority, rank), *told)
     expected = delivered(share, orders, lines, good, met, content, at_hand, priority)
     asked, able, output, *_, fill = expected
     assert lithium < 1e9 or (output > asked).any(), "who has spare lines takes over"
@@ -150,10 +161,12 @@ def test_makers_remember_how_busy_they_were_as_numpy_says(seed):
     line, chemistry = (MAKERS, CHEMISTRIES, WORLDS), (CHEMISTRIES, WORLDS)
     wanted, utilisation = np.full(line, np.nan), np.full(line, np.nan)
     alive, offered = (random.random((WORLDS, MAKERS)) < 0.8).astype(float), (random.random((WORLDS, CHEMISTRIES)) < 0.5).astype(float)
-    sums = [np.full(chemistry, np.nan) for _ in range(6)]
+    lithium, phantom = random.uniform(0, 1, (WORLDS, CHEMISTRIES)) * (random.random(CHEMISTRIES) < 0.7), random.uniform(0.7, 0.9, WORLDS)
+    sums, ions = [np.full(chemistry, np.nan) for _ in range(4)], np.full(WORLDS, np.nan)
     (changed,) = last(pressure)
     lines = last(asked, able, output, price, cost, alive, offered, discouraged)
-    trade.look_back(*lines, scarcity, memory, wanted, changed, utilisation, *sums)
+    trade.look_back(*lines, phantom, scarcity, memory, *last(lithium), wanted, changed, utilisation, *sums, ions)
+    discouraged = np.maximum(discouraged, phantom[:, None])
     ordered, made = asked.sum(axis=1), output.sum(axis=1)
     short = 1 - np.divide(made, ordered, out=np.ones_like(made), where=ordered > 0)
     used = np.divide(output, able, out=np.zeros_like(able), where=able > 0)
@@ -166,6 +179,8 @@ def test_makers_remember_how_busy_they_were_as_numpy_says(seed):
     posted = (price * alive[..., None]).sum(axis=1) / alive.sum(axis=1)[:, None]
     sold = np.where(made > 0, made, 1)
     ready = np.where(ordered > 0, able.sum(axis=1) * discouraged / np.where(ordered > 0, ordered, 1), offered)
-    told = ordered, made, value, paid / sold, np.minimum(1, ready), np.where(made > 0, value / sold, posted)
+    ion = lithium > 0
+    np.testing.assert_allclose(ions, (value * ion).sum(axis=-1) / np.maximum((made * ion).sum(axis=-1), trade.NOTHING_SOLD), rtol=1e-12)
+    told = ordered, paid / sold, np.minimum(1, ready), np.where(made > 0, value / sold, posted)
     for found, wanted in zip(sums, told, strict=True):
         np.testing.assert_allclose(first(found), wanted, rtol=1e-12)
