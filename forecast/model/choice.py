@@ -48,7 +48,7 @@ NOTHING = np.int8(-1)
 NEVER, NONE, ONE = np.float32(-1e30), np.float32(0.0), np.float32(1.0)
 OCTAVE = np.float32(1.4426950408889634)  # 1 / log(2)
 LEAST = np.float32(-80.0)  # what is e**80 times less likely is out of the question
-PARTY = 64 * LANES  # visitors whose wishes are added up in single precision
+PARTY = 16 * LANES  # visitors who go through a step together; their wishes are added up in single precision
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
@@ -177,10 +177,12 @@ def _deal(occasion, key, cell_key, start, until, cell, who, bits, mark, luck):
 
 
 @njit(inline="always")
-def _weigh_up(traits, own, resigned, offer, at, chemistries, weight):
+def _weigh_up(traits, own, resigned, offer, at, chemistries, weight, there):
     """Write the utility of each chemistry that fits a visitor, ``NEVER`` for others, and return the highest.
 
+    traits    columns of ``profile``
     resigned  whom whatever is offered fits
+    weight    written, from ``there`` on
     """
     best = spread(NEVER)
     for k in range(chemistries):
@@ -193,26 +195,31 @@ def _weigh_up(traits, own, resigned, offer, at, chemistries, weight):
             for q in range(NEEDS):
                 fits = both(fits, traits[TASTES + q] <= number(offer, here + NEED + q))
             u = either(one_of(fits, resigned), u, NEVER)
-        put(weight, k * LANES, u)
+        put(weight, there + k * LANES, u)
         best = larger(best, u)
     return best
 
 
 @njit(inline="always")
-def _pick(best, mark, counted, chemistries, weight, wishes):
-    """Where luck falls among the chemistries, each as wide as its probability, which is added to the wishes.
-
-    mark     uniform luck
-    counted  whose wishes count
-    """
+def _compare(best, chemistries, weight, there):
+    """Turn utilities into weights, that of the best 1, and return their sum."""
     total = spread(NONE)
     for k in range(chemistries):
-        w = _exp(lanes(weight, k * LANES) - best)
-        put(weight, k * LANES, w)
+        w = _exp(lanes(weight, there + k * LANES) - best)
+        put(weight, there + k * LANES, w)
         total = total + w
-    passed, found, mark, share = spread(NONE), spread(NONE), mark * total, either(counted, ONE / total, NONE)
+    return total
+
+
+@njit(inline="always")
+def _pick(mark, share, chemistries, weight, there, wishes):
+    """The chemistry among whose weights a mark falls; weights are added to the wishes.
+
+    share  what a weight counts in wishes
+    """
+    passed, found = spread(NONE), spread(NONE)
     for k in range(chemistries):
-        w = lanes(weight, k * LANES)
+        w = lanes(weight, there + k * LANES)
         found = either(passed <= mark, np.float32(k), found)
         put(wishes, k * LANES, times_plus(w, share, lanes(wishes, k * LANES)))
         passed = passed + w
@@ -239,13 +246,15 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
 
     A buyer for whom nothing on offer is good enough takes from what is offered. Visitors of a world to a cell, who see the
     same offers, stand side by side in lanes and choose at once; what is noted of lanes left over is written over by the next.
+    They go through each step in parties: a step of one need not wait for that of another.
     """
     cells, worlds, chemistries, _ = offer.shape
     occasion, largest_cell = np.uint64(month) * GOLDEN, 0
     for c in range(cells):  # loops, here and below: what numpy offers takes seconds to compile
         largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
     who, bits, mark = np.empty(largest_cell + LANES, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
-    weight, wishes = np.empty(chemistries * LANES, np.float32), np.empty(chemistries * LANES, np.float32)
+    best, total, weight = np.empty(PARTY, np.float32), np.empty(PARTY, np.float32), np.empty(PARTY * chemistries, np.float32)
+    wishes = np.empty(chemistries * LANES, np.float32)
     for c in range(cells):
         _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c, worlds, who)
         _deal(occasion, key, cell_key, start, until, c, who, bits, mark, luck)
@@ -255,16 +264,22 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
             for k in range(chemistries):
                 wish[r, c, k] = 0.0
             for party in range(until[c * worlds + r], end, PARTY):
+                count, there = min(PARTY, end - party), party - first
                 for k in range(chemistries):
                     put(wishes, k * LANES, spread(NONE))
-                for begin in range(party, min(party + PARTY, end), LANES):
-                    traits, habit = columns(profile, who, begin - first), wholes(own, begin)
-                    best = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight)
-                    if any_of(best == NEVER):
-                        best = _weigh_up(traits, habit, best == NEVER, offer, at, chemistries, weight)
-                    counted = both(ranks() < np.float32(end - begin), best > NEVER)
-                    found = _pick(best, lanes(mark, begin - first), counted, chemistries, weight, wishes)
-                    put_wholes(pick, begin, either(best > NEVER, found, np.float32(NOTHING)))
+                for i in range(0, count, LANES):
+                    traits, habit = columns(profile, who, there + i), wholes(own, party + i)
+                    top = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight, i * chemistries)
+                    if any_of(top == NEVER):
+                        top = _weigh_up(traits, habit, top == NEVER, offer, at, chemistries, weight, i * chemistries)
+                    put(best, i, top)
+                for i in range(0, count, LANES):
+                    put(total, i, _compare(lanes(best, i), chemistries, weight, i * chemistries))
+                for i in range(0, count, LANES):
+                    able, whole = lanes(best, i) > NEVER, lanes(total, i)
+                    share = either(both(ranks() < np.float32(count - i), able), ONE / whole, NONE)
+                    chosen = _pick(lanes(mark, there + i) * whole, share, chemistries, weight, i * chemistries, wishes)
+                    put_wholes(pick, party + i, either(able, chosen, np.float32(NOTHING)))
                 for k in range(chemistries):
                     wish[r, c, k] += together(lanes(wishes, k * LANES))
 

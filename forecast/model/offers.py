@@ -41,14 +41,12 @@ def weigh(
     offer        (cell, realization, chemistry, field)      f32, as ``choice.shop`` reads it; these five fields are written
     """
     segments, regions, chemistries, worlds = dear.shape
-    step = chemistries * FIELDS  # from one world to the next
     for s in range(segments):
         for g in range(regions):
-            cell = s * regions + g
-            for k in range(chemistries):
-                whole, by_segment, by_region = (cell * chemistries + k) * worlds, (s * chemistries + k) * worlds, (g * chemistries + k) * worlds
-                here = cell * worlds * step + k * FIELDS
-                for r in range(worlds):
+            here = (s * regions + g) * worlds * chemistries * FIELDS
+            for r in range(worlds):
+                for k in range(chemistries):
+                    whole, by_segment, by_region = ((s * regions + g) * chemistries + k) * worlds, (s * chemistries + k) * worlds, (g * chemistries + k) * worlds
                     price = -number(sensitivity, s * worlds + r) * number(dear, whole + r)
                     light = number(weight, s * worlds + r) * number(range_taste, g * worlds + r) * number(energy, k * worlds + r)
                     company = number(imitation, s * worlds + r) * number(peers, whole + r) + number(variety, s * worlds + r) * number(makers, by_region + r)
@@ -61,7 +59,7 @@ def weigh(
                     note(offer, here + WEIGHT, np.float32(light * bend))
                     note(offer, here + SPECIFIC_ENERGY, np.float32(number(served, by_segment + r)))
                     note(offer, here + ADMISSION, np.float32(number(opened, by_segment + r) * (1.0 - bar)))
-                    here += step
+                    here += FIELDS
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
