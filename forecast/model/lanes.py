@@ -1,6 +1,6 @@
 """Eight numbers reckoned with at once: vectors of the processor, with operators, for compiled loops.
 
-A compiler makes vectors of long loops. Where there are only a few numbers, such as one for each chemistry, it does not see
+A compiler makes vectors of long loops over numbers. Where each of a few buyers goes through many steps, it does not see
 them, and takes its time to look.
 """
 
