@@ -10,7 +10,6 @@ import numpy as np
 from forecast import streams
 from forecast.model import choice
 from forecast.model.buyers import OFFER, REQUIREMENTS, TASTES
-from forecast.model.lanes import LANES
 
 
 def luck(crowd, month):
@@ -115,16 +114,12 @@ def offer_of(crowd, base, slope):
         written |= {name: numbers[:, :, place] for place, name in enumerate(names)}
     for name, numbers in written.items():
         offer[:, :, OFFER.index(name)] = numbers
-    return in_lanes(offer)
+    return by_cell(offer)
 
 
-def in_lanes(offer):
-    """Offers (realization, cell, field, chemistry) laid out for the kernels, by blocks of ``LANES`` chemistries."""
-    worlds, cells, _, chemistries = offer.shape
-    found = choice.offers_for(cells, worlds, chemistries)
-    for chemistry in range(chemistries):
-        found[:, :, chemistry // LANES, :, chemistry % LANES] = offer[..., chemistry].swapaxes(0, 1)
-    return found
+def by_cell(offer):
+    """Offers (realization, cell, field, chemistry) laid out for the kernels."""
+    return offer.transpose(1, 0, 3, 2).copy()
 
 
 def shopping(crowd, month, listed=1):
@@ -146,7 +141,7 @@ def shop(crowd, month, listed=1):
     """Let those who are due choose; they are listed for some months."""
     crowd.pick[...] = choice.NOTHING
     crowd.wish[...] = shopping(crowd, month, listed)()
-    visitor, chosen, _, until = crowd.visits
+    visitor, _, chosen, _, until = crowd.visits
     world = np.repeat(np.arange(len(until) - 1) % len(crowd.due), np.diff(until))
     crowd.pick[world, crowd.listed[0][visitor[: until[-1]]]] = chosen[: until[-1]]
 

@@ -183,17 +183,13 @@ class Shoppers:
     def _note(self, name: str, number: np.ndarray) -> None:
         """Write what a chemistry is to the buyers of each cell where they read it; (realization, segment, region, chemistry)."""
         worlds, _, _, chemistries = self.shape
-        everywhere = np.moveaxis(np.broadcast_to(number, self.shape), 0, 2).reshape(len(self.offer), worlds, chemistries)
-        lanes = self.offer.shape[-1]
-        for block in range(self.offer.shape[2]):
-            some = everywhere[..., block * lanes : (block + 1) * lanes]
-            self.offer[:, :, block, OFFER.index(name), : some.shape[-1]] = some
+        everywhere = np.moveaxis(np.broadcast_to(number, self.shape), 0, 2)
+        self.offer[..., OFFER.index(name)] = everywhere.reshape(len(self.offer), worlds, chemistries)
 
     def offered(self, name: str) -> np.ndarray:
         """What ``_note`` or ``weigh`` wrote last, (realization, segment, region, chemistry) float32."""
         worlds, segments, regions, chemistries = self.shape
-        everywhere = self.offer[..., OFFER.index(name), :].reshape(segments, regions, worlds, -1)
-        return np.moveaxis(everywhere, 2, 0)[..., :chemistries]
+        return np.moveaxis(self.offer[..., OFFER.index(name)].reshape(segments, regions, worlds, chemistries), 2, 0)
 
     def _met(self, name: str, margin: np.ndarray) -> np.ndarray:
         """Share of buyers who are not too demanding to be served; notes the limit.

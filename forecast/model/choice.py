@@ -16,52 +16,76 @@ from numba import njit
 from forecast.mixing import GOLDEN, scramble
 from forecast.model.calendar import QUARTER
 from forecast.model.instructions import WIDTH, equal, fetch, less, lowest
-from forecast.model.lanes import LANES, both, count_of, either, heap, lanes, larger, largest, note, number, power, put, ranks, spread, whole
+from forecast.model.lanes import (
+    LANES,
+    any_of,
+    both,
+    columns_of,
+    either,
+    lanes,
+    larger,
+    looked_up,
+    nearest,
+    note,
+    number,
+    one_of,
+    power,
+    put,
+    put_wholes,
+    ranks,
+    smaller,
+    spread,
+    times_plus,
+    together,
+    wholes,
+)  # fmt: skip
 
 BUYER = np.uint64(0xD1B54A32D192ED03)
 S16, S40 = np.uint64(16), np.uint64(40)
 LOW24 = np.uint64(2**24 - 1)
 UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
-NEVER, NONE = np.float32(-1e30), np.float32(0.0)
-GROUP = 128  # visitors who go through a step together
+NEVER, NONE, ONE = np.float32(-1e30), np.float32(0.0), np.float32(1.0)
+OCTAVE = np.float32(1.4426950408889634)  # 1 / log(2)
+LEAST = np.float32(-80.0)  # what is e**80 times less likely is out of the question
+PARTY = 16 * LANES  # visitors who go through a step together; their wishes are added up in single precision
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
 BASE, HABIT, ADMISSION, TASTE, NEED = 0, 1, 2, 3, 3 + TASTES
 FIELDS = NEED + NEEDS
-Four = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Listed = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Visits = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+columns = columns_of(TRAITS)
 
 
-def room(worlds: int, cells: int, buyers: int) -> tuple[Four, Four]:
+def room(worlds: int, cells: int, buyers: int) -> tuple[Listed, Visits]:
     """An empty list of those who fall due soon, as ``list_due`` fills it, and room for visits, as ``shop`` notes them.
 
-    returns  (buyer, when, mine, places), (visitor, pick, luck, until)
+    returns  (buyer, when, mine, places), (visitor, own, pick, luck, until)
     """
-    most, ends = worlds * buyers, cells * worlds + 1
+    most, visits, ends = worlds * buyers, worlds * buyers + LANES, cells * worlds + 1
     listed = np.empty(most, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most, np.int8), np.zeros(ends, np.int64)
-    return listed, (np.empty(most, np.int32), np.empty(most, np.int8), np.empty(most, np.float32), np.zeros(ends, np.int64))
+    visitor, pick = np.empty(visits, np.int32), np.empty(visits, np.int8)
+    return listed, (visitor, np.zeros(visits, np.int8), pick, np.empty(visits, np.float32), np.zeros(ends, np.int64))
 
 
 def offers_for(cells: int, worlds: int, chemistries: int) -> np.ndarray:
-    """Room for what each chemistry is to the buyers of a cell, (cell, realization, block, field, lane): blocks of ``LANES`` chemistries."""
-    return np.zeros((cells, worlds, -(-chemistries // LANES), FIELDS, LANES), np.float32)
+    """Room for what each chemistry is to the buyers of a cell, (cell, realization, chemistry, field)."""
+    return np.zeros((cells, worlds, chemistries, FIELDS), np.float32)
 
 
 @njit(inline="always")
 def _exp(x):
-    """exp of lanes <= 0: 2**whole times a polynomial on the fraction, relative error below 1e-6; 0 far below."""
-    y = larger(x, np.float32(-87.0)) * np.float32(1.4426950408889634)
-    floor = whole(y)
-    f = (y - floor) * np.float32(0.6931471805599453)
-    p = np.float32(1.0 / 5040.0) * f + np.float32(1.0 / 720.0)
-    p = p * f + np.float32(1.0 / 120.0)
-    p = p * f + np.float32(1.0 / 24.0)
-    p = p * f + np.float32(1.0 / 6.0)
-    p = p * f + np.float32(0.5)
-    p = p * f + np.float32(1.0)
-    p = p * f + np.float32(1.0)
-    return either(x > np.float32(-80.0), p * power(floor), np.float32(0.0))
+    """exp of lanes <= 0: 2**whole times a polynomial in the fraction that is nowhere off by more than 1e-7 of it; 0 far below."""
+    whole = nearest(larger(x, LEAST) * OCTAVE)
+    f = times_plus(larger(x, LEAST), OCTAVE, NONE - whole)
+    p = times_plus(f, np.float32(0.00132765), np.float32(0.00967554))
+    p = times_plus(p, f, np.float32(0.05550713))
+    p = times_plus(p, f, np.float32(0.2402212))
+    p = times_plus(p, f, np.float32(0.69314697))
+    p = times_plus(p, f, np.float32(1.00000007))
+    return either(x > LEAST, p * power(whole), NONE)
 
 
 @njit(inline="always")
@@ -115,58 +139,101 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
 
 
 @njit(inline="always")
-def _those_due(month, when, mine, buyer, profile, places, until, cell, worlds, visitor, world):
+def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, cell, worlds, who):
     """Note who falls due this month in a cell, world by world, and ask memory for what they are."""
-    now, here = np.int16(month), until[cell]
+    now, here = np.int16(month), until[cell * worlds]
     first = here
-    for r in range(worlds):
-        end = places[cell + r + 1]
-        for group in range(places[cell + r], end, WIDTH):
+    for row in range(cell * worlds, (cell + 1) * worlds):
+        end = places[row + 1]
+        for group in range(places[row], end, WIDTH):
             found = _first(equal(when, group, now), end - group)
             while found != 0:
                 place = group + np.int64(lowest(found))
+                me = number(buyer, place)
                 note(visitor, here, np.int32(place))
-                note(world, here - first, np.int16(r))
+                note(who, here - first, me)
+                note(own, here, number(mine, place))
+                fetch(profile, np.int64(me) * TRAITS)
+                fetch(profile, np.int64(me) * TRAITS + TRAITS - 1)
                 here += 1
-                me = np.int64(number(buyer, place)) * TRAITS
-                fetch(mine, place)
-                fetch(profile, me)
-                fetch(profile, me + TRAITS - 1)
                 found &= found - np.uint64(1)
-        until[cell + r + 1] = here
+        until[row + 1] = here
+    for spare in range(LANES):
+        note(who, here - first + spare, np.int32(0))
 
 
 @njit(inline="always")
-def _weigh_up(me, own, profile, offer, at, weight, here, blocks, anything):
+def _deal(occasion, key, cell_key, start, until, cell, who, bits, mark, luck):
+    """Deal every visitor of a cell two uniform numbers by name: one for the choice, one that is left for the delivery."""
+    worlds, first = len(key), until[cell * len(key)]
+    for r in range(worlds):
+        for i in range(until[cell * worlds + r] - first, until[cell * worlds + r + 1] - first):
+            note(bits, i, (key[r] ^ (cell_key[cell] + np.uint64(number(who, i) - start[cell]) * BUYER)) + occasion)
+    for i in range(until[(cell + 1) * worlds] - first):
+        note(bits, i, scramble(scramble(number(bits, i))))
+    for i in range(until[(cell + 1) * worlds] - first):
+        note(luck, first + i, np.float32(np.int32((number(bits, i) >> S16) & LOW24)) * UNIT)
+        note(mark, i, np.float32(np.int32(number(bits, i) >> S40)) * UNIT)
+
+
+@njit(inline="always")
+def _weigh_up(traits, own, resigned, offer, at, chemistries, weight, there):
     """Write the utility of each chemistry that fits a visitor, ``NEVER`` for others, and return the highest.
 
-    anything  whatever is offered fits
+    traits    columns of ``profile``
+    resigned  whom whatever is offered fits
+    weight    written, from ``there`` on
     """
-    openness, best, name = number(profile, me + TASTES + NEEDS), spread(NEVER), ranks()
-    for b in range(blocks):
-        admission = lanes(offer, at + ADMISSION * LANES)
-        u = lanes(offer, at + BASE * LANES) + either(name == own, lanes(offer, at + HABIT * LANES), NONE)
-        for a in range(TASTES):
-            u = u + number(profile, me + a) * lanes(offer, at + (TASTE + a) * LANES)
-        if anything:
-            fits = admission > NONE
-        else:
-            fits = openness < admission
+    best = spread(NEVER)
+    for k in range(chemistries):
+        u, here = spread(NEVER), at + k * FIELDS
+        if number(offer, here + ADMISSION) > NONE:
+            u = number(offer, here + BASE) + either(own == np.float32(k), number(offer, here + HABIT), NONE)
+            for a in range(TASTES):
+                u = times_plus(traits[a], number(offer, here + TASTE + a), u)
+            fits = traits[TASTES + NEEDS] < number(offer, here + ADMISSION)
             for q in range(NEEDS):
-                fits = both(fits, number(profile, me + TASTES + q) <= lanes(offer, at + (NEED + q) * LANES))
-        u = either(fits, u, NEVER)
-        put(weight, here + b * LANES, u)
-        best, name, at = larger(best, u), name + np.float32(LANES), at + FIELDS * LANES
-    return largest(best)
+                fits = both(fits, traits[TASTES + q] <= number(offer, here + NEED + q))
+            u = either(one_of(fits, resigned), u, NEVER)
+        put(weight, there + k * LANES, u)
+        best = larger(best, u)
+    return best
+
+
+@njit(inline="always")
+def _compare(best, chemistries, weight, there):
+    """Turn utilities into weights, that of the best 1, and return their sum."""
+    total = spread(NONE)
+    for k in range(chemistries):
+        w = _exp(lanes(weight, there + k * LANES) - best)
+        put(weight, there + k * LANES, w)
+        total = total + w
+    return total
+
+
+@njit(inline="always")
+def _pick(mark, share, chemistries, weight, there, wishes):
+    """The chemistry among whose weights a mark falls; weights are added to the wishes.
+
+    share  what a weight counts in wishes
+    """
+    passed, found = spread(NONE), spread(NONE)
+    for k in range(chemistries):
+        w = lanes(weight, there + k * LANES)
+        found = either(passed <= mark, np.float32(k), found)
+        put(wishes, k * LANES, times_plus(w, share, lanes(wishes, k * LANES)))
+        passed = passed + w
+    return found
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, start, cell_key, key, offer, wish):
+def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, profile, start, cell_key, key, offer, wish):
     """Let everyone who is due this month choose a chemistry.
 
     month      index of the month
     buyer, when, mine, places  the list of those who fall due soon; as in ``list_due``, places its ``until``
     visitor    (visit,) int32                          written: place on the list of who chose this month
+    own        (visit,) int8                           written: chemistry each visitor has in use
     pick       (visit,) int8                           written: chemistry each visitor chose, -1 none
     luck       (visit,) f32                            written: uniform luck of each visitor that is left for the delivery
     until      (cell x realization + 1,) int64         written: visits of a world in a cell end here, the next begin
@@ -174,69 +241,71 @@ def shop(month, buyer, when, mine, places, visitor, pick, luck, until, profile, 
     start      (cell + 1,) int64                       first buyer of each cell
     cell_key   (cell,) uint64                          luck of each cell, by name
     key        (realization,) uint64                   luck of this world
-    offer      (cell, realization, block, field, lane) f32  what each chemistry is to the buyers of a cell (``buyers.OFFER``)
+    offer      (cell, realization, chemistry, field) f32  what each chemistry is to the buyers of a cell (``buyers.OFFER``)
     wish       (realization, cell, chemistry)          written: sum of choice probabilities
 
-    A buyer for whom nothing on offer is good enough takes from what is offered. Chemistries stand side by side in lanes and
-    are weighed at once; in lanes left over nothing is offered. Visitors of a cell in all worlds go through each step in groups:
-    a step of one need not wait for that of another.
+    A buyer for whom nothing on offer is good enough takes from what is offered. Visitors of a world to a cell, who see the
+    same offers, stand side by side in lanes and choose at once; what is noted of lanes left over is written over by the next.
+    They go through each step in parties: a step of one need not wait for that of another.
     """
-    cells, worlds, blocks, _, _ = offer.shape
-    chemistries, width, occasion, largest_cell = wish.shape[2], blocks * LANES, np.uint64(month) * GOLDEN, 0
+    cells, worlds, chemistries, _ = offer.shape
+    occasion, largest_cell = np.uint64(month) * GOLDEN, 0
     for c in range(cells):  # loops, here and below: what numpy offers takes seconds to compile
         largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
-    weight, reached = np.empty(GROUP * width, np.float32), np.empty(GROUP * width, np.float32)
-    top, mark, share = np.empty(GROUP, np.float32), np.empty(GROUP, np.float32), np.empty(GROUP, np.float32)
-    bits, world, wishes = np.empty(GROUP, np.uint64), np.empty(largest_cell, np.int16), np.empty(worlds * width)
+    who, bits, mark = np.empty(largest_cell + LANES, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
+    best, total, weight = np.empty(PARTY, np.float32), np.empty(PARTY, np.float32), np.empty(PARTY * chemistries, np.float32)
+    wishes = np.empty(chemistries * LANES, np.float32)
     for c in range(cells):
-        _those_due(month, when, mine, buyer, profile, places, until, c * worlds, worlds, visitor, world)
-        for i in range(worlds * width):
-            wishes[i] = 0.0
-        first, end = until[c * worlds], until[(c + 1) * worlds]
-        for begin in range(first, end, GROUP):
-            count = min(GROUP, end - begin)
-            for i in range(count):
-                place, there = np.int64(number(visitor, begin + i)), np.int64(number(world, begin - first + i))
-                who, own = np.int64(number(buyer, place)), np.float32(number(mine, place))
-                at = (c * worlds + there) * blocks * FIELDS * LANES
-                best = NEVER
-                for again in range(2):
-                    if best == NEVER:
-                        best = _weigh_up(who * TRAITS, own, profile, offer, at, weight, i * width, blocks, again)
-                top[i] = best
-                bits[i] = (number(key, there) ^ (cell_key[c] + np.uint64(who - start[c]) * BUYER)) + occasion
-            for i in range(count):
-                bits[i] = scramble(scramble(bits[i]))
-            for i in range(count):
-                for b in range(blocks):
-                    here = i * width + b * LANES
-                    put(weight, here, _exp(lanes(weight, here) - top[i]))
-            for i in range(count):
-                sofar = NONE
-                for b in range(blocks):
-                    for lane in range(LANES):
-                        here = i * width + b * LANES + lane
-                        sofar += number(weight, here)
-                        note(reached, here, sofar)
-                mark[i], share[i] = sofar, sofar if top[i] > NEVER else np.float32(np.inf)
-            for i in range(count):
-                note(luck, begin + i, np.float32((bits[i] >> S16) & LOW24) * UNIT)
-                mark[i] *= np.float32(bits[i] >> S40) * UNIT
-                share[i] = np.float32(1.0) / share[i]
-            for i in range(count):
-                passed, there = 0, np.int64(number(world, begin - first + i))
-                for b in range(blocks):
-                    here = i * width + b * LANES
-                    passed += count_of(lanes(reached, here) <= mark[i])
-                    heap(wishes, there * width + b * LANES, lanes(weight, here) * share[i])
-                note(pick, begin + i, np.int8(passed) if top[i] > NEVER else NOTHING)
+        _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c, worlds, who)
+        _deal(occasion, key, cell_key, start, until, c, who, bits, mark, luck)
+        first = until[c * worlds]
         for r in range(worlds):
+            at, end = (c * worlds + r) * chemistries * FIELDS, until[c * worlds + r + 1]
             for k in range(chemistries):
-                wish[r, c, k] = wishes[r * width + k]
+                wish[r, c, k] = 0.0
+            for party in range(until[c * worlds + r], end, PARTY):
+                count, there = min(PARTY, end - party), party - first
+                for k in range(chemistries):
+                    put(wishes, k * LANES, spread(NONE))
+                for i in range(0, count, LANES):
+                    traits, habit = columns(profile, who, there + i), wholes(own, party + i)
+                    top = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight, i * chemistries)
+                    if any_of(top == NEVER):
+                        top = _weigh_up(traits, habit, top == NEVER, offer, at, chemistries, weight, i * chemistries)
+                    put(best, i, top)
+                for i in range(0, count, LANES):
+                    put(total, i, _compare(lanes(best, i), chemistries, weight, i * chemistries))
+                for i in range(0, count, LANES):
+                    able, whole = lanes(best, i) > NEVER, lanes(total, i)
+                    share = either(both(ranks() < np.float32(count - i), able), ONE / whole, NONE)
+                    chosen = _pick(lanes(mark, there + i) * whole, share, chemistries, weight, i * chemistries, wishes)
+                    put_wholes(pick, party + i, either(able, chosen, np.float32(NOTHING)))
+                for k in range(chemistries):
+                    wish[r, c, k] += together(lanes(wishes, k * LANES))
+
+
+@njit(inline="always")
+def _served(month, luck, share, lasts, life_factor):
+    """Who is served within a quarter, and the month in which each falls due again.
+
+    luck   uniform
+    share  of orders for what was chosen that is delivered each month
+    lasts  mean life of what was chosen, in months
+    """
+    now, steps, waiting = np.float32(month), np.float32(len(life_factor)), spread(ONE)
+    ahead, part, day = luck, share, spread(now)
+    for wait in range(1, QUARTER):
+        waiting = waiting - waiting * share
+        served = ahead < part
+        ahead, day = either(served, ahead, ahead - part), either(served, day, now + np.float32(wait))
+        part = either(served, part, waiting * share)
+    lives = lasts * looked_up(life_factor, larger(smaller(ahead / part * steps, steps - ONE), NONE))
+    again = either(ahead < part, day + larger(lives, ONE), now + np.float32(QUARTER))
+    return ahead < part, smaller(again, np.float32(LATEST))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def take_home(month, when, mine, visitor, pick, luck, until, fill, life, life_factor):
+def take_home(month, when, mine, visitor, own, pick, luck, until, fill, life, life_factor):
     """Hand over what was delivered and set the month in which each battery falls due.
 
     Who is not served keeps the order for a quarter, in which it is as likely to be served each month as now, and then chooses
@@ -247,28 +316,27 @@ def take_home(month, when, mine, visitor, pick, luck, until, fill, life, life_fa
     life_factor  (n,) float32                       life over its mean, quantiles at n equal steps
     other arguments as in ``shop``; when and mine are written
     """
-    worlds, segments, _ = fill.shape
-    cells = (len(until) - 1) // worlds
-    steps = life_factor.shape[0]
-    for c in range(cells):
-        s = c * segments // cells
-        for r in range(worlds):
-            for place in range(until[c * worlds + r], until[c * worlds + r + 1]):
-                chosen, who = np.int64(number(pick, place)), np.int64(number(visitor, place))
-                if chosen < 0:
-                    note(when, who, np.int16(month + 1))
-                    continue
-                left, waiting, again = number(luck, place), np.float32(1.0), month + QUARTER
-                for wait in range(QUARTER):
-                    served = waiting * np.float32(fill[r, s, chosen])
-                    if left < served:
-                        note(mine, who, np.int8(chosen))
-                        lives = np.float32(life[r, s, chosen]) * life_factor[min(np.int64(left / served * steps), steps - 1)]
-                        again = month + wait + max(np.int64(1), np.int64(lives))
-                        break
-                    left -= served
-                    waiting -= served
-                note(when, who, np.int16(min(again, LATEST)))
+    worlds, segments, chemistries = fill.shape
+    regions = (len(until) - 1) // worlds // segments
+    shares, lives = np.empty(worlds * chemistries, np.float32), np.empty(worlds * chemistries, np.float32)
+    again, taken = np.empty(LANES, np.int16), np.empty(LANES, np.int8)
+    for s in range(segments):
+        for k in range(chemistries):
+            for r in range(worlds):
+                shares[r * chemistries + k], lives[r * chemistries + k] = fill[r, s, k], life[r, s, k]
+        for row in range(s * regions * worlds, (s + 1) * regions * worlds):
+            at = row % worlds * chemistries
+            for begin in range(until[row], until[row + 1], LANES):
+                chosen, share, lasts = wholes(pick, begin), spread(NONE), spread(NONE)
+                for k in range(chemistries):
+                    share = either(chosen == np.float32(k), number(shares, at + k), share)
+                    lasts = either(chosen == np.float32(k), number(lives, at + k), lasts)
+                served, day = _served(month, lanes(luck, begin), share, lasts, life_factor)
+                put_wholes(again, 0, either(chosen < NONE, np.float32(month + 1), day))
+                put_wholes(taken, 0, either(served, chosen, wholes(own, begin)))
+                for i in range(min(LANES, until[row + 1] - begin)):
+                    note(when, np.int64(number(visitor, begin + i)), number(again, i))
+                    note(mine, np.int64(number(visitor, begin + i)), number(taken, i))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,6 +1,6 @@
 """Eight numbers reckoned with at once: vectors of the processor, with operators, for compiled loops.
 
-A compiler makes vectors of long loops. Where there are only a few numbers, such as one for each chemistry, it does not see
+A compiler makes vectors of long loops over numbers. Where each of a few buyers goes through many steps, it does not see
 them, and takes its time to look.
 """
 
@@ -19,11 +19,17 @@ from numba.extending import intrinsic, lower_builtin, register_model
 
 LANES = 8
 F32, I32 = ir.FloatType(), ir.IntType(32)
+TURNS = {
+    1: ([0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]),
+    2: ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
+    4: ([0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
+}
+"""How two rows that stand so far apart mix, as processors do it at once."""
 NUMBERS, BITS = ir.VectorType(F32, LANES), ir.VectorType(ir.IntType(1), LANES)
 
 
 class Lanes(types.Type):
-    """``LANES`` numbers (float32) side by side: ``+``, ``-``, ``*`` and comparisons go lane by lane, a single number meets all."""
+    """``LANES`` numbers (float32) side by side: ``+``, ``-``, ``*``, ``/`` and comparisons go lane by lane, a single number meets all."""
 
 
 class Answers(types.Type):
@@ -72,6 +78,7 @@ def _teach(symbol: Any, answer: Any, build: Callable[[Any, Any, Any], Any]) -> N
 _teach(operator.add, EIGHT, lambda builder, left, right: builder.fadd(left, right))
 _teach(operator.sub, EIGHT, lambda builder, left, right: builder.fsub(left, right))
 _teach(operator.mul, EIGHT, lambda builder, left, right: builder.fmul(left, right))
+_teach(operator.truediv, EIGHT, lambda builder, left, right: builder.fdiv(left, right))
 _teach(operator.gt, TRUTH, lambda builder, left, right: builder.fcmp_ordered(">", left, right))
 _teach(operator.lt, TRUTH, lambda builder, left, right: builder.fcmp_ordered("<", left, right))
 _teach(operator.le, TRUTH, lambda builder, left, right: builder.fcmp_ordered("<=", left, right))
@@ -137,17 +144,74 @@ def _put(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
     return types.void(array, types.int64, lanes), build
 
 
-def _heap(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
-    """Add lanes to ``array.flat[index]`` and on, float64 in one piece, without a check."""
+def _wholes(typing: Any, array: Any, index: Any) -> Any:
+    """Whole numbers from ``array.flat[index]`` on as lanes, integers in one piece, read without a check."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, index = arguments
+        integers = ir.VectorType(ir.IntType(signature.args[0].dtype.bitwidth), LANES)
+        return builder.sitofp(builder.load(_lanes_at(context, builder, signature.args[0], array, index, integers), align=1), NUMBERS)
+
+    return EIGHT(array, types.int64), build
+
+
+def _put_wholes(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
+    """Write lanes without their fractions to ``array.flat[index]`` and on, int8 or int16 in one piece, without a check."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, index, lanes = arguments
-        wide = ir.VectorType(ir.DoubleType(), LANES)
-        there = _lanes_at(context, builder, signature.args[0], array, index, wide)
-        builder.store(builder.fadd(builder.load(there, align=8), builder.fpext(lanes, wide)), there, align=8)
+        integers = ir.VectorType(ir.IntType(signature.args[0].dtype.bitwidth), LANES)
+        number = builder.trunc(builder.fptosi(lanes, ir.VectorType(I32, LANES)), integers)
+        builder.store(number, _lanes_at(context, builder, signature.args[0], array, index, integers), align=1)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, lanes), build
+
+
+def _looked_up(typing: Any, table: Any, places: Any) -> Any:
+    """``table.flat[place]`` in each lane, float32 in one piece, read without a check."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        table, places = arguments
+        places, found = builder.fptosi(places, ir.VectorType(I32, LANES)), ir.Constant(NUMBERS, ir.Undefined)
+        for lane in range(LANES):
+            place = builder.sext(builder.extract_element(places, I32(lane)), ir.IntType(64))
+            found = builder.insert_element(found, builder.load(_at(context, builder, signature.args[0], table, place)), I32(lane))
+        return found
+
+    return EIGHT(table, places), build
+
+
+def columns_of(count: int) -> Any:
+    """A function that reads ``LANES`` rows of a table side by side, ``LANES`` to twice as many numbers each: one lanes for each column."""
+
+    def columns(typing: Any, table: Any, rows: Any, begin: Any) -> Any:
+        """Columns of ``table[rows.flat[begin : begin + LANES]]``, both in one piece, read without a check."""
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            table, rows, begin = arguments
+            starts = []
+            for lane in range(LANES):
+                row = builder.load(_at(context, builder, signature.args[1], rows, builder.add(begin, begin.type(lane))))
+                starts.append(builder.mul(builder.sext(row, begin.type), begin.type(count)))
+            found = []
+            for first in (0, count - LANES):
+                here = [builder.add(start, begin.type(first)) for start in starts]
+                ends = [_lanes_at(context, builder, signature.args[0], table, place, NUMBERS) for place in here]
+                found.append(_turned(builder, [builder.load(end, align=4) for end in ends]))
+            return context.make_tuple(builder, signature.return_type, found[0] + found[1][2 * LANES - count :])
+
+        return types.UniTuple(EIGHT, count)(table, rows, types.int64), build
+
+    return intrinsic(columns)
+
+
+def _turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """Rows of a square turned into columns."""
+    for step, orders in TURNS.items():
+        pairs = [(rows[row & ~step], rows[row | step], orders[bool(row & step)]) for row in range(LANES)]
+        rows = [builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(I32, LANES), order)) for low, high, order in pairs]
+    return [rows[row] for row in (0, 2, 1, 3, 4, 6, 5, 7)]
 
 
 def _spread(typing: Any, number: Any) -> Any:
@@ -170,14 +234,30 @@ def _both(typing: Any, left: Any, right: Any) -> Any:
     return TRUTH(left, right), lambda context, builder, signature, arguments: builder.and_(*arguments)
 
 
-def _count_of(typing: Any, answers: Any) -> Any:
-    """How many answers are yes."""
+def _one_of(typing: Any, left: Any, right: Any) -> Any:
+    """Where one of two answers is yes, or both."""
+    return TRUTH(left, right), lambda context, builder, signature, arguments: builder.or_(*arguments)
+
+
+def _any_of(typing: Any, answers: Any) -> Any:
+    """Whether any answer is yes."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         bits = builder.bitcast(arguments[0], ir.IntType(LANES))
-        return builder.zext(builder.ctpop(bits), ir.IntType(64))
+        return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
 
-    return types.int64(answers), build
+    return types.boolean(answers), build
+
+
+def _times_plus(typing: Any, left: Any, right: Any, more: Any) -> Any:
+    """``left * right + more``, rounded once."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(NUMBERS, [NUMBERS] * 3)
+        fused = builder.module.declare_intrinsic(f"llvm.fma.v{LANES}f32", fnty=kind)
+        return builder.call(fused, [_in_all(builder, side) for side in arguments])
+
+    return EIGHT(left, right, more), build
 
 
 def _larger(typing: Any, left: Any, right: Any) -> Any:
@@ -190,26 +270,35 @@ def _larger(typing: Any, left: Any, right: Any) -> Any:
     return EIGHT(left, right), build
 
 
-def _largest(typing: Any, lanes: Any) -> Any:
-    """The largest number in any lane."""
+def _smaller(typing: Any, left: Any, right: Any) -> Any:
+    """The smaller of two lanes."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        left, right = (_in_all(builder, side) for side in arguments)
+        return builder.select(builder.fcmp_ordered("<", left, right), left, right)
+
+    return EIGHT(left, right), build
+
+
+def _together(typing: Any, lanes: Any) -> Any:
+    """The sum of all lanes."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (lanes,) = arguments
         for step in (4, 2, 1):
             order = ir.Constant(ir.VectorType(I32, LANES), [lane ^ step for lane in range(LANES)])
-            turned = builder.shuffle_vector(lanes, lanes, order)
-            lanes = builder.select(builder.fcmp_ordered(">", lanes, turned), lanes, turned)
+            lanes = builder.fadd(lanes, builder.shuffle_vector(lanes, lanes, order))
         return builder.extract_element(lanes, I32(0))
 
     return types.float32(lanes), build
 
 
-def _whole(typing: Any, lanes: Any) -> Any:
-    """Lanes rounded down to whole numbers."""
+def _nearest(typing: Any, lanes: Any) -> Any:
+    """Lanes rounded to the nearest whole numbers."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        floor = builder.module.declare_intrinsic(f"llvm.floor.v{LANES}f32", fnty=ir.FunctionType(NUMBERS, [NUMBERS]))
-        return builder.call(floor, arguments)
+        rint = builder.module.declare_intrinsic(f"llvm.rint.v{LANES}f32", fnty=ir.FunctionType(NUMBERS, [NUMBERS]))
+        return builder.call(rint, arguments)
 
     return EIGHT(lanes), build
 
@@ -229,13 +318,18 @@ number: Any = intrinsic(_number)
 note: Any = intrinsic(_note)
 ranks: Any = intrinsic(_ranks)
 lanes: Any = intrinsic(_lanes)
-spread: Any = intrinsic(_spread)
 put: Any = intrinsic(_put)
-count_of: Any = intrinsic(_count_of)
-heap: Any = intrinsic(_heap)
+wholes: Any = intrinsic(_wholes)
+put_wholes: Any = intrinsic(_put_wholes)
+looked_up: Any = intrinsic(_looked_up)
+spread: Any = intrinsic(_spread)
 either: Any = intrinsic(_either)
 both: Any = intrinsic(_both)
+one_of: Any = intrinsic(_one_of)
+any_of: Any = intrinsic(_any_of)
+times_plus: Any = intrinsic(_times_plus)
 larger: Any = intrinsic(_larger)
-largest: Any = intrinsic(_largest)
-whole: Any = intrinsic(_whole)
+smaller: Any = intrinsic(_smaller)
+together: Any = intrinsic(_together)
+nearest: Any = intrinsic(_nearest)
 power: Any = intrinsic(_power)

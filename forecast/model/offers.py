@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from forecast.model.choice import ADMISSION, BASE, FIELDS, NEED, TASTE
-from forecast.model.lanes import LANES, note, number
+from forecast.model.lanes import note, number
 
 PRICE, WEIGHT, SPECIFIC_ENERGY = TASTE, TASTE + 1, NEED
 A_LITTLE = 1e-12  # GWh: keeps the ratio of no orders to no orders at 1
@@ -38,17 +38,15 @@ def weigh(
     range_taste  (region, realization)                      factor on the taste for specific energy
     sensitivity, weight, spread, imitation, variety  (segment, realization)  as in ``Segment``
     on_record    (segment,)                                 1 where unexplained tastes are felt, else 0
-    offer        (cell, realization, block, field, lane)    f32, as ``choice.shop`` reads it; these five fields are written
+    offer        (cell, realization, chemistry, field)      f32, as ``choice.shop`` reads it; these five fields are written
     """
     segments, regions, chemistries, worlds = dear.shape
-    step = offer.shape[2] * FIELDS * LANES  # from one world to the next
     for s in range(segments):
         for g in range(regions):
-            cell = s * regions + g
-            for k in range(chemistries):
-                whole, by_segment, by_region = (cell * chemistries + k) * worlds, (s * chemistries + k) * worlds, (g * chemistries + k) * worlds
-                here = cell * worlds * step + k // LANES * FIELDS * LANES + k % LANES
-                for r in range(worlds):
+            here = (s * regions + g) * worlds * chemistries * FIELDS
+            for r in range(worlds):
+                for k in range(chemistries):
+                    whole, by_segment, by_region = ((s * regions + g) * chemistries + k) * worlds, (s * chemistries + k) * worlds, (g * chemistries + k) * worlds
                     price = -number(sensitivity, s * worlds + r) * number(dear, whole + r)
                     light = number(weight, s * worlds + r) * number(range_taste, g * worlds + r) * number(energy, k * worlds + r)
                     company = number(imitation, s * worlds + r) * number(peers, whole + r) + number(variety, s * worlds + r) * number(makers, by_region + r)
@@ -56,12 +54,12 @@ def weigh(
                     bend = number(spread, s * worlds + r)
                     bar = max(min(max(number(law, whole + r), 0.0), 1.0), number(barred, whole + r) * number(still_closed, s * worlds + r))
                     note(barred, whole + r, bar)
-                    note(offer, here + BASE * LANES, np.float32(price + number(lasting, whole + r) + light + company + rest))
-                    note(offer, here + PRICE * LANES, np.float32(price * bend))
-                    note(offer, here + WEIGHT * LANES, np.float32(light * bend))
-                    note(offer, here + SPECIFIC_ENERGY * LANES, np.float32(number(served, by_segment + r)))
-                    note(offer, here + ADMISSION * LANES, np.float32(number(opened, by_segment + r) * (1.0 - bar)))
-                    here += step
+                    note(offer, here + BASE, np.float32(price + number(lasting, whole + r) + light + company + rest))
+                    note(offer, here + PRICE, np.float32(price * bend))
+                    note(offer, here + WEIGHT, np.float32(light * bend))
+                    note(offer, here + SPECIFIC_ENERGY, np.float32(number(served, by_segment + r)))
+                    note(offer, here + ADMISSION, np.float32(number(opened, by_segment + r) * (1.0 - bar)))
+                    here += FIELDS
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

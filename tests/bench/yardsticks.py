@@ -58,7 +58,7 @@ def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
                 choice.list_due(month + LISTED, *standing, c.start, *c.listed)
             choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
             choice.take_home(month, *c.listed[1:3], *c.visits, c.fill, c.life, c.life_factor)
-            _, chosen, _, until = c.visits
+            _, _, chosen, _, until = c.visits
             counts[month] += np.bincount(chosen[: until[-1]], minlength=CHEMISTRIES)
         return counts
 

@@ -22,14 +22,14 @@ def test_what_an_offer_is_to_a_cell_is_what_the_plain_twin_says():
     weighed = random(*places, *(of_segment,) * 5)
     on_record = np.array([1.0, 0.0, 1.0])
     untouched = np.full((WORLDS, SEGMENTS * REGIONS, len(OFFER), CHEMISTRIES), 7.0)
-    offer = twins.in_lanes(untouched)
+    offer = twins.by_cell(untouched)
     said, barred = twins.weighed(*weighed, on_record)
     offers.weigh(*weighed, on_record, offer)
     np.testing.assert_allclose(weighed[5], barred)
     for name, expected in said.items():
         untouched[:, :, OFFER.index(name)] = np.moveaxis(expected, -1, 0).reshape(WORLDS, -1, CHEMISTRIES)
-    np.testing.assert_allclose(offer, twins.in_lanes(untouched), rtol=1e-5, atol=1e-6)
-    assert (offer[:, :, 0, OFFER.index("cold"), :CHEMISTRIES] == 7).all()
+    np.testing.assert_allclose(offer, twins.by_cell(untouched), rtol=1e-5, atol=1e-6)
+    assert (offer[..., OFFER.index("cold")] == 7).all()
 
 
 def test_orders_are_what_the_plain_twin_says():
