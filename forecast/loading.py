@@ -9,6 +9,7 @@ import atexit
 import gc
 import os
 import sys
+from typing import Any
 
 UNUSED = ("dask", "distributed", "pint")
 """What xarray loads, where it is installed, to see that our arrays are none of theirs: half a second."""
@@ -26,6 +27,22 @@ def lightly(cluster: bool = False) -> None:
     atexit.register(gc.freeze)  # rings of objects are not looked for when all memory is given back anyway: 0.3 s
     for name in () if cluster else UNUSED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+def kernels_as_kept() -> None:
+    """Let numba load kernels that it keeps without getting ready to compile, 0.25 s; it still does so where it must compile one."""
+    from numba.core.caching import Cache
+    from numba.core.runtime import rtsys
+
+    if not _ours or not hasattr(Cache, "_load_overload"):
+        return
+
+    def load(cache: Any, kinds: Any, context: Any) -> Any:
+        rtsys.initialize(context)  # all of ``context.refresh()`` that compiled code needs
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(kinds, context)
+
+    Cache.load_overload = load  # type: ignore[method-assign]
 
 
 def may_copy() -> bool:

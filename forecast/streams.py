@@ -94,7 +94,7 @@ def _deal(draw: Callable[..., np.ndarray], key: np.ndarray, skipped: int, count:
 
         mixing.deal(key, skipped, dealt)
     if draw is normal:
-        from scipy.special import ndtri
+        from forecast.special import ndtri
 
         ndtri(dealt, out=dealt)
     return dealt
