@@ -28,11 +28,6 @@ def declared(name: str) -> Column:
     return COLUMNS[name] if name in COLUMNS else DERIVED[name][0]
 
 
-def quantiles(array: xr.DataArray) -> xr.DataArray:
-    """Quantiles over realizations, float32."""
-    return views.quantiles_of_stored(array, QUANTILES).astype("float32")
-
-
 def described(array: xr.DataArray, name: str, over: str = "") -> xr.DataArray:
     """The array with the unit and meaning of the recorded variable it comes from."""
     column = declared(name)
@@ -75,9 +70,9 @@ def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
 
 def recorded(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of what needs no work, and of sums over makers, mines or regions."""
-    for name in AS_RECORDED:
-        if name in results:
-            yield described(quantiles(results[name]), name).rename(name)
+    stored = [name for name in AS_RECORDED if name in results]
+    for name, found in zip(stored, views.quantiles_of_each((results[name] for name in stored), QUANTILES), strict=True):
+        yield described(found.astype("float32"), name).rename(name)
     for name, dim in SUMMED.items():
         if name in results:
             total = in_blocks(results[name], partial(xr.DataArray.sum, dim=dim))
