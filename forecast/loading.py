@@ -20,6 +20,9 @@ HEAPS = 2
 MOST_HEAPS = -8
 """What the C library of Linux calls M_ARENA_MAX."""
 
+RARELY = 100_000
+"""New objects after which rings of them are looked for; after 700, as usual, it is done hundreds of times while libraries load: 0.2 s."""
+
 _ours = False
 
 
@@ -30,6 +33,7 @@ def lightly(cluster: bool = False) -> None:
     """
     global _ours
     _ours = True
+    gc.set_threshold(RARELY)
     atexit.register(gc.freeze)  # rings of objects are not looked for when all memory is given back anyway: 0.3 s
     with suppress(AttributeError, OSError):  # other systems have one heap
         ctypes.CDLL(None).mallopt(MOST_HEAPS, HEAPS)

@@ -54,7 +54,7 @@ def adoption_fan(results: xr.Dataset, segment: str = ALL, observed: Mapping[str,
 
     observed  {chemistry: {year: share}}
     """
-    share = bands(world_shares(results).sel(segment=segment))
+    share = bands(world_shares(results, [segment]).sel(segment=segment))
     figure = canvas(8, 4.6, f"{label(segment)}: share of yearly sales", results)
     axes = figure.subplots()
     draw_shares(axes, share, today)

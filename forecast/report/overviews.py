@@ -72,8 +72,8 @@ def history_panel(results: xr.Dataset, observed: Mapping[str, Any], last: int = 
 def overview(results: xr.Dataset, observed: Mapping[str, Any] | None = None, today: float | None = TODAY):
     """The forecast in one picture: chemistry mix, prices, and adoption in three segments; observed as in ``history_panel``."""
     observed = observed or {}
-    share = world_shares(results)
-    segments = [name for name in OVERVIEW_SEGMENTS if name in share["segment"].values]
+    segments = [name for name in OVERVIEW_SEGMENTS if name in results["segment"].values]
+    share = world_shares(results, [ALL, *segments])
     titles = ["All segments: mix of yearly sales", "Cell price, USD/kWh", "Lithium carbonate, thousand USD/t"]
     figure = canvas(
         14,

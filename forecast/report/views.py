@@ -246,9 +246,10 @@ def _world_deliveries(results: xr.Dataset) -> xr.DataArray:
     return in_blocks(results["deliveries"], lambda block: with_total(by_year(block.sum("region"), "sum"), "segment", ALL))
 
 
-def world_shares(results: xr.Dataset) -> xr.DataArray:
-    """Share of the world's yearly deliveries by segment, with ``all``, and chemistry."""
-    return in_blocks(world_deliveries(results), shares)
+def world_shares(results: xr.Dataset, segments: Sequence[str] = ()) -> xr.DataArray:
+    """Share of the world's yearly deliveries by chemistry in all segments, and in ``all`` together, or in those that are named."""
+    sold = world_deliveries(results)
+    return in_blocks(sold.sel(segment=list(segments)) if segments else sold, shares)
 
 
 def deliveries_of(results: xr.Dataset, segments: Sequence[str]) -> xr.DataArray:
