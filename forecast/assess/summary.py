@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import partial
 
@@ -60,9 +61,9 @@ def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry."""
     regions = xr.DataArray([*results["region"].values, WORLD], dims="region", name="region").astype(object)
     one = results["deliveries"].nbytes / (MONTHS if "month" in results["deliveries"].dims else 1) / results.sizes["region"]
-    together = max(1, int(views.LARGEST // max(one, 1)))
-    groups = [regions.values[first : first + together].tolist() for first in range(0, len(regions), together)]
-    found = [pair for group in groups for pair in quantiles_of_places(results, group)]
+    readings = math.ceil(len(regions) * one / views.LARGEST)
+    groups = np.array_split(regions.values, min(max(readings, 1), len(regions)))
+    found = [pair for group in groups for pair in quantiles_of_places(results, group.tolist())]
     for name, parts in zip(("deliveries", "share_of_sales"), zip(*found, strict=True), strict=True):
         whole = xr.concat(parts, regions).astype("float32").transpose("quantile", "year", "segment", "region", "chemistry")
         yield on_time(described(whole, name), results).rename(name)

@@ -159,8 +159,7 @@ def quantiles_of_each(arrays: Iterable[xr.DataArray], levels: Sequence[float]) -
             if room.size < piece.size:
                 del room  # before there is another
                 room = np.empty(piece.size, np.uint32)
-            rows = _turned(piece, room[: piece.size])
-            parts.append(_quantiles(piece, levels, "linear", partial(_of_ranks_in_rows, rows)))
+            parts.append(_quantiles(piece, levels, "linear", partial(_of_ranks_in_rows, _turned(piece, room[: piece.size]))))
         yield parts[0] if len(parts) == 1 else xr.concat(parts, _longest(array)).transpose("quantile", ..., *array.dims[1:])
 
 
