@@ -51,7 +51,7 @@ class Family:
 
 
 def _normal(probability, mean, sd):
-    from scipy.special import ndtri
+    from forecast.special import ndtri
 
     return mean + sd * ndtri(probability)
 

@@ -32,6 +32,7 @@ FLOORS = {
     "streams": 1,
     "errors": 1,
     "mixing": 0,
+    "special": 0,
 }
 # Inside `model`: (c) may use all below, an agent (b) no other agent, and what all may read (a) only its like.
 LEVELS = {

@@ -23,6 +23,8 @@ LAUNCHED = 0.001
 FALLEN = 0.7
 GOOD_FIT = 0.9
 BATCH = 512
+TOGETHER = 1 << 16
+"""Series that are looked at together: more take more memory and no less time."""
 LOGISTIC_LOW, LOGISTIC_HIGH = np.array([0.005, 1990.0, np.log(0.1)]), np.array([1.0, 2150.0, np.log(30.0)])
 BASS_LOW, BASS_HIGH = np.log([1e-7, 1e-3, 0.005]), np.log([1.0, 5.0, 1.0])
 PARAMETERS = {
@@ -99,7 +101,7 @@ def outline(share: np.ndarray) -> np.ndarray:
 
 def fit(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
     """Kind and parameters of each series (n, years); parameters are NaN where the series is not an S-curve."""
-    kind = outline(share)
+    kind = np.concatenate([outline(share[first : first + TOGETHER]) for first in range(0, max(len(share), 1), TOGETHER)])
     found = {name: np.full(len(share), np.nan, np.float32) for name in PARAMETERS}
     rising = np.flatnonzero(kind == 0)
 
@@ -137,10 +139,12 @@ def fit_curves(results: xr.Dataset) -> xr.Dataset:
     ``kind_probability``.
     """
     share = world_shares(results).transpose("realization", "segment", "chemistry", "year")
-    fitted = fit(share.values.reshape(-1, share.sizes["year"]), share["year"].values)
-    dims = share.dims[:-1]
-    arrays = {name: (dims, values.reshape(share.shape[:-1])) for name, values in fitted.items()}
-    found = xr.Dataset(arrays, {dim: share[dim] for dim in dims})
+    *dims, _ = share.dims
+    coords, shape, year = {dim: share[dim] for dim in dims}, share.shape[:-1], share["year"].values
+    series = share.values.reshape(-1, len(year))
+    del share  # which is as large
+    fitted = fit(series, year)
+    found = xr.Dataset({name: (dims, values.reshape(shape)) for name, values in fitted.items()}, coords)
     found["kind"].attrs = {
         "long_name": "Kind of adoption curve",
         "flag_values": np.arange(len(KINDS), dtype=np.int8),

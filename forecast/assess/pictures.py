@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,10 @@ def _take(results: xr.Dataset, folder: Path) -> None:
 
 def _draw_taken(subject: str) -> Path:
     results, folder = _taken
-    return _draw(results, folder, subject)
+    try:
+        return _draw(results, folder, subject)
+    finally:
+        gc.collect()  # figures are rings of objects, and large
 
 
 def check_file(file: Path) -> None:

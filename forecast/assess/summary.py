@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import partial
 
@@ -26,11 +27,6 @@ SUMMED = {"capacity": "manufacturer", "output": "manufacturer", "mine_output": "
 def declared(name: str) -> Column:
     """Unit and meaning of a recorded or derived variable."""
     return COLUMNS[name] if name in COLUMNS else DERIVED[name][0]
-
-
-def quantiles(array: xr.DataArray) -> xr.DataArray:
-    """Quantiles over realizations, float32."""
-    return views.quantiles_of_stored(array, QUANTILES).astype("float32")
 
 
 def described(array: xr.DataArray, name: str, over: str = "") -> xr.DataArray:
@@ -65,9 +61,9 @@ def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry."""
     regions = xr.DataArray([*results["region"].values, WORLD], dims="region", name="region").astype(object)
     one = results["deliveries"].nbytes / (MONTHS if "month" in results["deliveries"].dims else 1) / results.sizes["region"]
-    together = max(1, int(views.LARGEST // max(one, 1)))
-    groups = [regions.values[first : first + together].tolist() for first in range(0, len(regions), together)]
-    found = [pair for group in groups for pair in quantiles_of_places(results, group)]
+    readings = math.ceil(len(regions) * one / views.LARGEST)
+    groups = np.array_split(regions.values, min(max(readings, 1), len(regions)))
+    found = [pair for group in groups for pair in quantiles_of_places(results, group.tolist())]
     for name, parts in zip(("deliveries", "share_of_sales"), zip(*found, strict=True), strict=True):
         whole = xr.concat(parts, regions).astype("float32").transpose("quantile", "year", "segment", "region", "chemistry")
         yield on_time(described(whole, name), results).rename(name)
@@ -75,9 +71,9 @@ def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
 
 def recorded(results: xr.Dataset) -> Iterable[xr.DataArray]:
     """Quantiles of what needs no work, and of sums over makers, mines or regions."""
-    for name in AS_RECORDED:
-        if name in results:
-            yield described(quantiles(results[name]), name).rename(name)
+    stored = [name for name in AS_RECORDED if name in results]
+    for name, found in zip(stored, views.quantiles_of_each((results[name] for name in stored), QUANTILES), strict=True):
+        yield described(found.astype("float32"), name).rename(name)
     for name, dim in SUMMED.items():
         if name in results:
             total = in_blocks(results[name], partial(xr.DataArray.sum, dim=dim))

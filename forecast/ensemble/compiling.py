@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast import loading
 from forecast.errors import ForecastError
 
 MODULES = (
@@ -55,7 +56,9 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
     """
     global _done
     with _one_at_a_time:
-        if not _done and not all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS):
+        if not _done and all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS):
+            loading.kernels_as_kept()
+        elif not _done:
             with suppress(OSError):  # no locks, copies or room here: kernels are then compiled as they are called
                 _together(asked(rehearse), copies)
         _done = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,7 +129,7 @@ class _Chunks(BackendArray):
             for number in wanted:
                 fill(number)
         else:
-            with ThreadPoolExecutor() as threads:
+            with ThreadPoolExecutor(os.cpu_count()) as threads:  # more would hold more chunks
                 list(threads.map(fill, wanted))
         return found if np.ndim(first) else found[0]
 

@@ -179,9 +179,7 @@ def files_of(partial: Path, done: Mapping[int, dict[str, Any]]) -> Files:
         unfinished.unlink()
     here = (file.relative_to(partial) for file in partial.rglob("*") if file.is_file())
     others = {path.as_posix() for path in here if path.parts[0] not in (RECEIPTS, PLAN, manifest.SIDECAR, manifest.NAME)}
-    paths = sorted(others - chunks.keys())
-    _sync(partial, paths)
-    return dict(sorted((chunks | {path: manifest.fingerprint(partial / path) for path in paths}).items()))
+    return dict(sorted((chunks | {path: manifest.fingerprint(partial / path) for path in others - chunks.keys()}).items()))
 
 
 def failures(done: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -190,8 +188,10 @@ def failures(done: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def seal(partial: Path, plan: Plan, done: Mapping[int, dict[str, Any]]) -> None:
-    """Write the manifest over everything in the folder: from here on it is a result."""
-    manifest.write(partial, plan.identity(), failures(done), files_of(partial, done))
+    """Write the manifest over everything in the folder, once all is on the disk: from here on it is a result."""
+    files = files_of(partial, done)
+    _sync(partial, files.keys() - {path for receipt in done.values() for path in receipt["files"]})  # those are already
+    manifest.write(partial, plan.identity(), failures(done), files)
 
 
 def publish(partial: Path, folder: Path) -> None:

@@ -88,7 +88,7 @@ class Shoppers:
         shares = np.repeat(self.segments.opening_shares, regions, axis=1)
         life = np.repeat(self.segments.service_life * MONTHS_PER_YEAR, regions, axis=1)
         self.choice.enrol(self.due, self.owned, self.start, habit, left, shares, life)
-        from scipy.special import gammaincinv
+        from forecast.special import gammaincinv
 
         self.life_factor = (gammaincinv(AGE_CLASSES, (np.arange(256) + 0.5) / 256) / AGE_CLASSES).astype(np.float32)
 
@@ -274,6 +274,6 @@ def by_cell(number: np.ndarray) -> np.ndarray:
 
 def normal_share(limit: np.ndarray) -> np.ndarray:
     """Share of standard normal draws at or below ``limit``."""
-    from scipy.special import ndtr
+    from forecast.special import ndtr
 
     return ndtr(limit)

@@ -54,7 +54,7 @@ def adoption_fan(results: xr.Dataset, segment: str = ALL, observed: Mapping[str,
 
     observed  {chemistry: {year: share}}
     """
-    share = bands(world_shares(results).sel(segment=segment))
+    share = bands(world_shares(results, [segment]).sel(segment=segment))
     figure = canvas(8, 4.6, f"{label(segment)}: share of yearly sales", results)
     axes = figure.subplots()
     draw_shares(axes, share, today)
@@ -117,15 +117,15 @@ def chemistry_stack(results: xr.Dataset, segment: str = ALL, today: float | None
 @styled
 def chemistry_stacks(results: xr.Dataset, today: float | None = TODAY):
     """Small multiples of shares by chemistry, every segment, mean over realizations."""
-    share = world_shares(results)
-    segments = [name for name in share["segment"].values.tolist() if name != ALL]
+    sold = world_deliveries(results)
+    segments = [name for name in sold["segment"].values.tolist() if name != ALL]
     rows = -(-(len(segments) + 1) // 4)
     figure = canvas(12.5, 2.7 * rows + 0.6, "Chemistry mix of yearly sales by segment, world", results, "Mean of realizations")
     grid = panels(figure, rows, 4, map(label, segments), sharey=True)
     for axes, segment in zip(grid, segments, strict=False):
-        draw_stack(axes, share.sel(segment=segment), today)
+        draw_stack(axes, shares(sold.sel(segment=segment)), today)
         percent(axes, 1)
-    swatches(grid[len(segments)], share["chemistry"].values.tolist()[::-1])
+    swatches(grid[len(segments)], sold["chemistry"].values.tolist()[::-1])
     return figure
 
 

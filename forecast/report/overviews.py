@@ -10,16 +10,16 @@ import xarray as xr
 from forecast.report.adoption import draw_shares, draw_stack, label_stack
 from forecast.report.markets import draw_cell_prices, draw_lithium
 from forecast.report.style import INK, TODAY, Series, bands, canvas, colour, fan, label, money, observed_points, panels, percent, styled
-from forecast.report.views import ALL, CARS, STORAGE, VEHICLES, WORLD, by_year, deliveries_of, in_blocks, shares, world_shares
+from forecast.report.views import ALL, CARS, STORAGE, VEHICLES, WORLD, by_year, deliveries_of, in_blocks, shares, world_shares, years
 
 LAST_OBSERVED = 2024
 REPLAYED_REGIONS = (WORLD, "china", "europe", "united_states")
 OVERVIEW_SEGMENTS = ("stationary_grid", "mass_cars", "premium_cars")
 
 
-def past(array: xr.DataArray, last: int) -> xr.DataArray:
-    """The years up to the last observed one."""
-    return array.sel(year=slice(None, last))
+def until(results: xr.Dataset, last: int) -> xr.Dataset:
+    """Results of the years up to one."""
+    return results.isel({dim: years(results, dim) <= last for dim in ("time", "month") if dim in results.dims})
 
 
 def draw_past(axes, array: xr.DataArray, observed: Series | None, ink: str) -> None:
@@ -50,18 +50,19 @@ def history_panel(results: xr.Dataset, observed: Mapping[str, Any], last: int = 
     lfp = [f"LFP in cars, {'world' if region == WORLD else label(region)}" for region in REPLAYED_REGIONS]
     figure = canvas(13, 5.8, f"The past replayed, to {last}: model and observation", results)
     grid = panels(figure, 2, 4, titles + lfp)
-    lithium = past(in_blocks(results["lithium_price"], by_year), last) / 1000
-    draw_past(grid[0], past(in_blocks(results["mean_cell_price"], by_year), last), observed.get("cell_price"), INK)
+    results = until(results, last)
+    lithium = in_blocks(results["lithium_price"], by_year) / 1000
+    draw_past(grid[0], in_blocks(results["mean_cell_price"], by_year), observed.get("cell_price"), INK)
     draw_past(grid[1], lithium, {year: value / 1000 for year, value in observed.get("lithium_price", {}).items()}, INK)
     vehicles = electric_vehicles(results, observed.get("ev_demand_outside_iea"))
-    draw_past(grid[2], past(vehicles, last), observed.get("ev_battery_demand"), INK)
+    draw_past(grid[2], vehicles, observed.get("ev_battery_demand"), INK)
     stored = deliveries_of(results, STORAGE).sel(region=WORLD).sum("chemistry")
-    draw_past(grid[3], past(stored, last), observed.get("storage_demand"), INK)
+    draw_past(grid[3], stored, observed.get("storage_demand"), INK)
     for axes in grid[:2]:
         money(axes)
     for axes in grid[2:4]:
         axes.set_ylim(bottom=0)
-    share = past(in_blocks(deliveries_of(results, CARS), shares).sel(chemistry="lfp"), last)
+    share = in_blocks(deliveries_of(results, CARS), shares).sel(chemistry="lfp")
     for axes, region in zip(grid[4:], REPLAYED_REGIONS, strict=True):
         draw_past(axes, share.sel(region=region), observed.get("lfp_share", {}).get(region), colour("lfp"))
         percent(axes, 1)
@@ -72,8 +73,8 @@ def history_panel(results: xr.Dataset, observed: Mapping[str, Any], last: int = 
 def overview(results: xr.Dataset, observed: Mapping[str, Any] | None = None, today: float | None = TODAY):
     """The forecast in one picture: chemistry mix, prices, and adoption in three segments; observed as in ``history_panel``."""
     observed = observed or {}
-    share = world_shares(results)
-    segments = [name for name in OVERVIEW_SEGMENTS if name in share["segment"].values]
+    segments = [name for name in OVERVIEW_SEGMENTS if name in results["segment"].values]
+    share = world_shares(results, [ALL, *segments])
     titles = ["All segments: mix of yearly sales", "Cell price, USD/kWh", "Lithium carbonate, thousand USD/t"]
     figure = canvas(
         14,

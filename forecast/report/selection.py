@@ -11,6 +11,8 @@ from numba import njit
 
 TOGETHER, TURNED = 16, 64
 """Places that share a line of the cache, and realizations of them that it holds while they are turned."""
+BESIDE = 128
+"""Rows that are written side by side."""
 MOST_BINS, FEW_BINS, FEW = 2048, 64, 256
 """Bins at most, and for few numbers."""
 SIGN, SIZE = np.uint32(1 << 31), np.uint32((1 << 31) - 1)
@@ -28,25 +30,65 @@ def pick(bits, first, last, ranks, found):
     found  (ranks, places)         written: float32 seen as uint32
     """
     count = len(bits)
-    rows, spare = np.empty((TOGETHER, count + TOGETHER), np.uint32), np.empty(count, np.uint32)
-    tally, chosen = np.empty(MOST_BINS, np.uint32), np.empty(len(ranks), np.uint32)
-    piece = np.empty((2, len(ranks)), np.uint32)
+    rows = np.empty((TOGETHER, count + TOGETHER), np.uint32)
+    room = rooms(count, len(ranks))
+    for start in range(first, last, TOGETHER):
+        stop = min(last, start + TOGETHER)
+        turn(bits, start, stop, rows)
+        for place in range(start, stop):
+            choose(rows[place - start], count, ranks, room, found[:, place])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pick_in_rows(rows, first, last, ranks, found):
+    """The same of places that stand in rows.
+
+    rows   (places, realizations)  float32 seen as uint32; overwritten
+    """
+    room = rooms(rows.shape[1], len(ranks))
     for place in range(first, last):
-        row = (place - first) % TOGETHER
-        if row == 0:
-            turn(bits, place, min(last, place + TOGETHER), rows)
-        keys = rows[row]
-        if make_keys(keys, count) > INFINITE:
-            for j in range(len(ranks)):
-                found[j, place] = SIZE
-            continue
+        choose(rows[place], rows.shape[1], ranks, room, found[:, place])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def turn_into(bits, rows, first):
+    """Copy realizations into rows of their places.
+
+    bits   (some realizations, places)
+    rows   (places, realizations)  written from the first on
+    """
+    places = bits.shape[1]
+    for start in range(0, places, BESIDE):
+        for n in range(len(bits)):
+            for place in range(start, min(places, start + BESIDE)):
+                rows[place, first + n] = bits[n, place]
+
+
+@njit(nogil=True, error_model="numpy")
+def rooms(count, ranks):
+    """Room for choosing some ranks among so many numbers."""
+    return np.empty(count, np.uint32), np.empty((2, ranks), np.uint32), np.empty(MOST_BINS, np.uint32), np.empty(ranks, np.uint32)
+
+
+@njit(nogil=True, error_model="numpy")
+def choose(keys, count, ranks, room, found):
+    """Numbers of some ranks in a row.
+
+    keys   (at least count,)  bits of the numbers; overwritten
+    found  (ranks,)           written
+    """
+    spare, piece, tally, chosen = room
+    if make_keys(keys, count) > INFINITE:
         for j in range(len(ranks)):
-            piece[0, j], piece[1, j] = 0, count
-        here, there = keys, spare
-        while narrow(here, there, ranks, piece, tally, chosen):
-            here, there = there, here
-        for j in range(len(ranks)):
-            found[j, place] = chosen[j] - SIGN if chosen[j] >= SIGN else SIGN | (SIGN - chosen[j])
+            found[j] = SIZE
+        return
+    for j in range(len(ranks)):
+        piece[0, j], piece[1, j] = 0, count
+    here, there = keys, spare
+    while narrow(here, there, ranks, piece, tally, chosen):
+        here, there = there, here
+    for j in range(len(ranks)):
+        found[j] = chosen[j] - SIGN if chosen[j] >= SIGN else SIGN | (SIGN - chosen[j])
 
 
 @njit(nogil=True, error_model="numpy")

@@ -6,10 +6,11 @@ integer coordinate, instead of ``time`` or ``month``. What is large is read a bl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,8 @@ BLOCKS_AT_ONCE = 2
 """Each takes some times its size in memory."""
 WORTH_COMPILED = 1 << 22
 """Values; fewer are sorted before what is compiled has been loaded."""
+PICKED = (np.float32, np.int8)
+"""Kinds of numbers whose ranks are picked."""
 PLACES_AT_ONCE = 128
 LARGEST = 600e6
 """Bytes of an array that is held in memory whole."""
@@ -95,55 +98,102 @@ def quantiles(array: xr.DataArray, levels: Sequence[float], method: Method = "li
     method  linear or inverted_cdf
     """
     whole = array.transpose("realization", ...)
-    count, shape = len(whole), whole.shape[1:]
-    flat, wanted = np.ascontiguousarray(whole.values).reshape(count, -1), np.asarray(levels, float)
+    flat = np.ascontiguousarray(whole.values).reshape(len(whole), -1)
+    return _quantiles(whole, levels, method, lambda ranks: of_ranks(flat, ranks))
+
+
+def _quantiles(array: xr.DataArray, levels: Sequence[float], method: Method, of: Callable[[np.ndarray], np.ndarray]) -> xr.DataArray:
+    """Quantiles of an array, realizations first, from ``of`` its ranks: (ranks,) -> (ranks, places)."""
+    count, wanted = len(array), np.asarray(levels, float)
     if method != "linear":
-        found = of_ranks(flat, np.quantile(np.arange(count), wanted, method=method).astype(int))
+        found = of(np.quantile(np.arange(count), wanted, method=method).astype(int))
     else:
         rank = (count - 1) * wanted
         below = np.floor(rank).astype(int)
         part = (rank - below)[:, None]
-        low, high = np.split(of_ranks(flat, np.append(below, np.minimum(below + 1, count - 1))), 2)
+        low, high = np.split(of(np.append(below, np.minimum(below + 1, count - 1))), 2)
         step = high - low
         found = np.where(part < 0.5, low + step * part, high - step * (1 - part))
-    coords = {name: coordinate for name, coordinate in whole.coords.items() if "realization" not in coordinate.dims}
-    values = found.astype(float).reshape(-1, *shape)
-    return xr.DataArray(values, coords | {"quantile": list(levels)}, ("quantile", *whole.dims[1:]), array.name)
+    coords = {name: coordinate for name, coordinate in array.coords.items() if "realization" not in coordinate.dims}
+    values = found.astype(float).reshape(-1, *array.shape[1:])
+    return xr.DataArray(values, coords | {"quantile": list(levels)}, ("quantile", *array.dims[1:]), array.name)
 
 
 def of_ranks(values: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Values of some ranks (ranks, places) among all realizations (realizations, places); nan where any is nan."""
-    if values.size < WORTH_COMPILED or values.dtype not in (np.float32, np.int8):
+    if values.size < WORTH_COMPILED or values.dtype not in PICKED:
         rows = np.ascontiguousarray(values.T)
         rows.sort(axis=-1)
         return np.where(np.isnan(rows[:, -1]), np.nan, rows[:, ranks].T)
     from forecast.report.selection import pick
 
+    bits = values.astype(np.float32, copy=False).view(np.uint32)
+    return _picked(ranks, values.shape[1], lambda first, last, rising, found: pick(bits, first, last, rising, found))
+
+
+def _picked(ranks: np.ndarray, places: int, pick: Callable[[int, int, np.ndarray, np.ndarray], None]) -> np.ndarray:
+    """Values of some ranks (ranks, places), picked from the first to before the last place in several threads."""
     rising, where = np.unique(ranks, return_inverse=True)
-    places = values.shape[1]
     found = np.empty((len(rising), places), np.float32)
 
     def some(first: int) -> None:
-        last = min(places, first + PLACES_AT_ONCE)
-        if values.dtype == np.float32:
-            pick(values.view(np.uint32), first, last, rising, found.view(np.uint32))
-        else:
-            here = np.empty((len(rising), last - first), np.float32)
-            pick(values[:, first:last].astype(np.float32).view(np.uint32), 0, last - first, rising, here.view(np.uint32))
-            found[:, first:last] = here
+        pick(first, min(places, first + PLACES_AT_ONCE), rising, found.view(np.uint32))
 
     with ThreadPoolExecutor() as threads:
         list(threads.map(some, range(0, places, PLACES_AT_ONCE)))
     return found[where]
 
 
-def quantiles_of_stored(array: xr.DataArray, levels: Sequence[float]) -> xr.DataArray:
-    """The same of an array in a file, read in pieces if it is too large to be held whole."""
-    dim = max(array.dims, key=lambda name: (name != "realization") * array.sizes[name])
+def quantiles_of_each(arrays: Iterable[xr.DataArray], levels: Sequence[float]) -> Iterator[xr.DataArray]:
+    """Quantiles over realizations of arrays in files, read one after the other into the same memory.
+
+    What is too large to be held whole is read in pieces.
+    """
+    room = np.empty(0, np.uint32)
+    for array in arrays:
+        parts = []
+        for piece in _pieces(array):
+            if piece.size < WORTH_COMPILED or piece.dtype not in PICKED:
+                parts.append(quantiles(piece.copy(deep=False).load(), levels))
+                continue
+            if room.size < piece.size:
+                del room  # before there is another
+                room = np.empty(piece.size, np.uint32)
+            parts.append(_quantiles(piece, levels, "linear", partial(_of_ranks_in_rows, _turned(piece, room[: piece.size]))))
+        yield parts[0] if len(parts) == 1 else xr.concat(parts, _longest(array)).transpose("quantile", ..., *array.dims[1:])
+
+
+def _longest(array: xr.DataArray) -> Hashable:
+    """The dimension with most places, realizations aside."""
+    return max(array.dims, key=lambda name: (name != "realization") * array.sizes[name])
+
+
+def _pieces(array: xr.DataArray) -> list[xr.DataArray]:
+    """The array in pieces that can be held whole, each with all realizations."""
+    dim = _longest(array)
     step = max(1, int(array.sizes[dim] * LARGEST / array.nbytes)) if array.nbytes > LARGEST else array.sizes[dim]
-    pieces = [array.isel({dim: slice(first, first + step)}) for first in range(0, array.sizes[dim], step)]
-    parts = (quantiles(piece.copy(deep=False).load(), levels) for piece in pieces)
-    return next(parts) if len(pieces) == 1 else xr.concat(parts, dim).transpose("quantile", ..., *array.dims[1:])
+    return [array.isel({dim: slice(first, first + step)}) for first in range(0, array.sizes[dim], step)]
+
+
+def _turned(array: xr.DataArray, room: np.ndarray) -> np.ndarray:
+    """Bits of an array in a row for each place (places, realizations), read a block of realizations at a time."""
+    from forecast.report.selection import turn_into
+
+    rows = room.reshape(-1, len(array))
+
+    def fill(place: slice) -> None:
+        values = np.ascontiguousarray(array.variable.isel(realization=place).values, np.float32)
+        turn_into(values.view(np.uint32).reshape(len(values), -1), rows, place.start)
+
+    with ThreadPoolExecutor(BLOCKS_AT_ONCE) as threads:
+        list(threads.map(fill, blocks(array)))
+    return rows
+
+
+def _of_ranks_in_rows(rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    from forecast.report.selection import pick_in_rows
+
+    return _picked(ranks, len(rows), lambda first, last, rising, found: pick_in_rows(rows, first, last, rising, found))
 
 
 def with_total(array: xr.DataArray, dim: str, name: str) -> xr.DataArray:
@@ -195,9 +245,10 @@ def _world_deliveries(results: xr.Dataset) -> xr.DataArray:
     return in_blocks(results["deliveries"], lambda block: with_total(by_year(block.sum("region"), "sum"), "segment", ALL))
 
 
-def world_shares(results: xr.Dataset) -> xr.DataArray:
-    """Share of the world's yearly deliveries by segment, with ``all``, and chemistry."""
-    return in_blocks(world_deliveries(results), shares)
+def world_shares(results: xr.Dataset, segments: Sequence[str] = ()) -> xr.DataArray:
+    """Share of the world's yearly deliveries by chemistry in all segments, and in ``all`` together, or in those that are named."""
+    sold = world_deliveries(results)
+    return in_blocks(sold.sel(segment=list(segments)) if segments else sold, shares)
 
 
 def deliveries_of(results: xr.Dataset, segments: Sequence[str]) -> xr.DataArray:

@@ -27,7 +27,7 @@ from numba.core import event
 class Count(event.Listener):
     def on_start(self, found):
         if found.data["dispatcher"].stats.cache_path:
-            print(found.data["dispatcher"].py_func.__name__, flush=True)
+            print(f"{found.data['dispatcher'].py_func.__name__}\\n", end="", flush=True)  # at once, for two processes print
     def on_end(self, found):
         pass
 

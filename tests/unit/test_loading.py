@@ -1,20 +1,67 @@
 """A process of ours does without what it does not use."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
+from numba import njit
+
+ROOT = Path(__file__).parents[2]
 LIGHTLY = "import sys; from forecast import loading; loading.lightly(cluster={}); import xarray; print(sys.modules.get('dask', 0) is None)"
+ALONE = """
+import sys
+from forecast.special import gammaincinv, ndtr, ndtri
+assert "scipy.special" not in sys.modules and "scipy.linalg" not in sys.modules
+import scipy.special
+assert (ndtr(0.0), ndtri(0.975)) == (scipy.special.ndtr(0.0), scipy.special.ndtri(0.975))
+assert gammaincinv(5, 0.3) == scipy.special.gammaincinv(5, 0.3) and scipy.special.comb(4, 2) == 6
+"""
+
+KEPT = """
+import sys
+import numpy as np
+from forecast import loading
+from tests.unit.test_loading import kernel
+loading.lightly()
+loading.kernels_as_kept()
+assert kernel(np.arange(3.0)) == 5
+told = "numba.np.arraymath" in sys.modules, kernel.stats.cache_hits
+assert kernel(np.arange(3)) == 5  # of numbers for which it was never compiled
+print(*told)
+"""
 
 
-def said_by(cluster):
-    done = subprocess.run([sys.executable, "-c", LIGHTLY.format(cluster)], capture_output=True, text=True)
+@njit(cache=True)
+def kernel(values):
+    total = 0.0
+    for value in values:
+        total += value * value
+    return total
+
+
+def run(code, **variables):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | variables, timeout=120
+    )
     assert not done.returncode, done.stderr
     return done.stdout.strip()
 
 
 def test_a_process_that_needs_no_cluster_loads_none():
-    assert said_by(cluster=False) == "True"
+    assert run(LIGHTLY.format(False)) == "True"
 
 
 def test_a_process_that_uses_a_cluster_loads_it():
-    assert said_by(cluster=True) == "False"
+    assert run(LIGHTLY.format(True)) == "False"
+
+
+def test_special_functions_are_those_of_scipy_which_stays_whole():
+    run(ALONE)
+
+
+def test_what_is_kept_is_loaded_without_a_compiler_and_what_is_not_is_compiled(tmp_path):
+    assert run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)) == "True Counter()"
+    ready, hits = run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)).split(maxsplit=1)
+    assert ready == "False"
+    assert ": 1" in hits

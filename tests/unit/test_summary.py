@@ -110,3 +110,17 @@ def test_rows_of_a_year(summary):
     assert len(table) == 12 * 7
     row = next(row for row in table if (row["segment"], row["chemistry"]) == ("stationary_grid", "sodium_ion"))
     assert row["q05"] < row["q50"] < row["q95"]
+
+
+def test_quantiles_of_stored_arrays_are_those_of_numpy_whatever_stood_in_their_memory_before(monkeypatch):
+    monkeypatch.setattr(views, "WORTH_COMPILED", 1)
+    monkeypatch.setattr(views, "BLOCK", 7)
+    monkeypatch.setattr(views, "BLOCK_BYTES", 1)
+    rng = np.random.default_rng(1)
+    shapes = ((30, 4, 50), (30, 5, 300), (30, 2, 3))
+    arrays = [xr.DataArray(rng.normal(size=shape).astype("float32"), dims=("realization", "segment", "mine")) for shape in shapes]
+    arrays[1][3, 2, 1] = np.nan
+    arrays.append(xr.DataArray(rng.integers(-1, 7, (30, 9)).astype("int8"), dims=("realization", "mine")))
+    for array, found in zip(arrays, views.quantiles_of_each(arrays, [0.05, 0.5]), strict=True):
+        expected = array.quantile([0.05, 0.5], "realization", skipna=False)
+        np.testing.assert_array_equal(found.values, expected.values.astype(float))
