@@ -100,6 +100,7 @@ class Record:
         self.target = self._targets(seed, realizations)
         self.first = np.array([year - parameters.first_year for year in self.series.from_year], int)
         self.lithium = self._lithium_path(parameters.lithium)
+        self.contracts = self._contracts(parameters.lithium)
         self.seen = blank((2, parameters.size, len(self.shares)))
         tastes = [f"taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
         kinds = [f"unexplained {kind}" for kind in (*(name.replace("_", " ") for name in WORLDWIDE), *tastes)]
@@ -171,6 +172,22 @@ class Record:
             path = np.concatenate([path, months], axis=1)
         return path
 
+    def _contracts(self, lithium) -> np.ndarray:
+        """Logarithm by which contracts differ from lagged spot prices in every month on record, (realization, month).
+
+        Each year what was published differs from the mean of lagged spot prices by so much; it runs straight between mid-years.
+        It is known from the first year on whose middle is on record.
+        """
+        published, middles = self._rows("lithium_price")[:1], self._rows("lithium_price_mid_year")[:1]
+        if not published or not middles or self.first[middles[0]] >= self.years:
+            return np.zeros((len(self.target), self.steered))
+        spot = contracted(self.lithium, np.broadcast_to(lithium.first_price, len(self.target)), lithium.contract_lag)
+        told = self.target[:, published[0], : self.years] - np.log(spot.reshape(len(spot), self.years, -1).mean(axis=2))
+        first, when = self.first[middles[0]], (np.arange(self.steered) + 0.5) / MONTHS_PER_YEAR
+        years = np.arange(first, self.years)
+        path = np.stack([np.interp(when, years + 0.5, row[first:]) for row in np.clip(told, -LARGEST_FACTOR, LARGEST_FACTOR)])
+        return np.where(when < first, 0.0, path)
+
     def run(self, env, market):
         """Compare last month with the record, correct, and let what is not on record drift."""
         while True:
@@ -189,14 +206,12 @@ class Record:
     def correct(self, market, now: int) -> None:
         """Move what is unexplained by what separates last month from the record."""
         target = self.at(now)
-        mined = market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR
-        measured = {"cell_price": (market.mean_cell_price, "cell_price"), "mine_output": (mined, "mine_output")}
-        if any(now >= MONTHS_PER_YEAR * self.first[row] for row in self._rows(WORLDWIDE["contract_price"])):
-            measured["contract_price"] = market.lithium_contract_price, "lithium_price"
-        for name, (value, series) in measured.items():
-            for row in self._rows(series)[:1]:
+        measured = {"cell_price": market.mean_cell_price, "mine_output": market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR}
+        for name, value in measured.items():
+            for row in self._rows(name)[:1]:
                 moved = self.state[name] + target[:, row] - np.log(np.maximum(value, 1e-12))
                 self.state[name][...] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
+        self.state["contract_price"][...] = self.contracts[:, now]
         if self._rows("lithium_price"):
             fading = self.kept[:, list(WORLDWIDE).index("lithium_price")]  # as it will after the record: what lasts must be stock
             moved = fading * self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
