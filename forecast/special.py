@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -13,9 +14,9 @@ PACKAGE = "scipy.special"
 
 
 def _functions() -> Any:
-    """The compiled functions, which need nothing of their package but its place; the package as a whole if it is loaded."""
-    if PACKAGE in sys.modules:
-        return sys.modules[PACKAGE]
+    """The compiled functions, which need nothing of their package but its place; the package as a whole if others may ask for it."""
+    if PACKAGE in sys.modules or threading.active_count() > 1:
+        return importlib.import_module(PACKAGE)
     empty = ModuleType(PACKAGE)
     empty.__path__ = [f"{place}/special" for place in scipy.__path__]
     sys.modules[PACKAGE] = empty
