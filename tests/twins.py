@@ -156,14 +156,16 @@ def take_home(crowd, month, listed=1):
 
 
 def weighed(
-    dear, lasting, peers, law, still_closed, barred, opened, served, waiting, energy, makers, unexplained,
-    range_taste, sensitivity, weight, spread, imitation, variety, on_record,
+    offer_price, subsidy, packing, heavier, spans, lasting, peers, law, still_closed, barred, opened, served, patience, waiting,
+    energy, makers, unexplained, range_taste, sensitivity, weight, spread, imitation, variety, on_record,
 ):  # fmt: skip
     """What ``offers.weigh`` writes, by name, (segment, region, chemistry, realization) each, and who is barred then."""
     sensitivity, weight, spread, imitation, variety = (part[:, None, None] for part in (sensitivity, weight, spread, imitation, variety))
-    price, light = -sensitivity * dear, weight * range_taste[:, None] * energy
+    paid = offer_price + packing[:, None, None, None] * heavier - subsidy
+    dear = np.log(np.maximum(paid, 0.1 * offer_price) * spans[:, None])
+    price, light, waiting = -sensitivity * dear, weight * range_taste[:, None] * energy, patience * np.log(waiting)
     base = price + light + lasting + imitation * peers + variety * makers + waiting[:, None] + on_record[:, None, None, None] * unexplained
-    everywhere = np.broadcast_to(served[:, None], dear.shape)
+    everywhere = np.broadcast_to(served[:, None], base.shape)
     barred = np.maximum(np.clip(law, 0, 1), barred * still_closed[:, None, None])
     admission = opened[:, None] * (1 - barred)
     fields = {"base": base, "price": price * spread, "weight": light * spread, "specific_energy": everywhere, "admission": admission}
@@ -179,10 +181,12 @@ def placed(wish, demand, backlog, withdrawal, wishes):
     return wishes, withdrawn, orders, orders.sum(axis=0)
 
 
-def received(orders, fill, reluctance, memory, peers):
-    """What ``offers.receive`` writes: deliveries, backlog, discouraged, peers."""
+def received(orders, fill, patience, waiting_memory, memory, waiting, peers):
+    """What ``offers.receive`` writes: waiting, deliveries, backlog, discouraged, peers."""
+    waiting = waiting + (np.clip(fill, 0.02, 1.0) - waiting) / waiting_memory
+    reluctance = waiting**-patience
     deliveries, ordered = orders * fill[:, None], orders.sum(axis=1)
     sold = deliveries.sum(axis=2, keepdims=True)
     seen = np.where(sold > 0, deliveries / np.where(sold > 0, sold, 1), peers)
     discouraged = (ordered.sum(axis=0) + 1e-12) / ((ordered * reluctance).sum(axis=0) + 1e-12)
-    return deliveries, orders - deliveries, discouraged, peers + (seen - peers) / memory
+    return waiting, deliveries, orders - deliveries, discouraged, peers + (seen - peers) / memory

@@ -28,8 +28,6 @@ AGE_CLASSES = 16
 SAMPLES = 5  # programme stage ("ramp") in which a maker hands out serial samples
 LISTED = MONTHS_PER_YEAR  # those who fall due so soon are listed in one go
 ONCE = np.array([0])  # buyers are the same people in every world
-LEAST_PAID = 0.1  # share of the cell price that no subsidy takes off
-LEAST_HOPE = 0.02  # nobody takes the chance of delivery for smaller than this
 TINY = 1e-6
 WIDEST = 2.0  # tastes beyond two standard deviations are cut, so that none changes sign
 
@@ -59,14 +57,14 @@ class Shoppers:
         self.choice, self.offers, self.worlds_last = choice, offers, trade.worlds_last
         self._enrol(seed, realizations)
         self._open_stock()
-        self.awaited = np.flatnonzero(self.chemistries.programme)
-        self.first_sample = blank((self.shape[0], len(self.awaited)), np.inf)
+        worlds, segments, regions, chemistries = self.shape
+        self.first_sample = side_by_side(np.where(self.chemistries.programme, np.inf, -np.inf), (worlds, chemistries))
         self.peers = side_by_side(self.segments.opening_shares[:, :, None, :], self.shape)
         self.wishes = self.peers.copy(order="K")
-        self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
-        self.opened = blank((*self.shape[:2], self.shape[3]))
+        self.waiting = blank((worlds, segments, chemistries), 1.0)
+        self.opened, self.served = blank(self.waiting.shape), blank(self.waiting.shape)
+        self.energy, self.heavier = blank((worlds, chemistries)), blank((worlds, chemistries))
         self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / self.segments.acceptance_time)
-        worlds, segments, regions, chemistries = self.shape
         self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
         self.wish = blank(self.shape)
         self._note("habit", by_cell(self.segments.habit))
@@ -128,33 +126,15 @@ class Shoppers:
 
     def admit(self, market, now: int) -> None:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one, as after a bar is lifted."""
-        samples = (market.programme_stage[..., self.awaited] >= SAMPLES).any(axis=1)
-        np.copyto(self.first_sample, now, where=samples & (self.first_sample == np.inf))
-        since = now - self.first_sample[:, None, :] - self.segments.design_in[:, :, None]
-        shut = np.exp(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
-        self.opened[...] = market.offered[:, None, :]
-        self.opened[..., self.awaited] *= 1.0 - shut
-
-    def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
-        """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry).
-
-        energy  (realization, chemistry)  of packs, Wh/kg
-        """
-        share = self.own.pack_mass_share[:, None]
-        heavier = (1.0 - share + share * (self.own.pack_reference[:, None] / energy)) * self.chemistries.pack_cost_factor
-        packing = self.segments.pack_cost[:, now, None] * heavier[:, None, :]
-        price = market.offer_price[:, None] + packing[:, :, None, :]
-        price -= market.subsidy
-        np.maximum(price, LEAST_PAID * market.offer_price[:, None], out=price)
-        price *= self.spans
-        return price
+        numbers = market.programme_stage, market.offered, self.segments.design_in, self.segments.acceptance_time, self.first_sample, self.opened
+        self.offers.admit(float(now), SAMPLES, *self.worlds_last(*numbers))
 
     def fix(self) -> None:
         """Work out once what no price and no month changes: how chemistries last, charge and stand cold."""
         cycles = self.chemistries.cycle_life[:, None, :] / self.segments.cycles_per_year[:, :, None]
         self.life = np.minimum(np.minimum(cycles, self.chemistries.calendar_life[:, None, :]), self.segments.service_life[:, :, None])
         rate = self.segments.discount_rate[:, :, None]
-        self.spans = (annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life))[:, :, None, :]
+        self.spans = annuity(rate, self.segments.service_life[:, :, None]) / annuity(rate, self.life)
         self.life_months = self.life * MONTHS_PER_YEAR
         self.pace = np.minimum(AGE_CLASSES / self.life_months, 1.0)
         segments, winter = self.segments, self.regions.winter[:, None, :, None]
@@ -204,31 +184,22 @@ class Shoppers:
     def weigh(self, market, now: int) -> None:
         """Note what each chemistry is to the buyers of a cell this month."""
         self.heed(market.alarm)
-        energy = market.specific_energy * self.chemistries.packing[:, now]
-        self.cost = self.ownership_cost(market, now, energy)
-        energy = np.log(energy)
-        self.served = self.serving(now, energy)
-        felt = self.own.patience[:, None, None] * np.log(self.waiting)
-        closed = market.barred, self.still_closed, self.barred
-        changing = np.log(self.cost), self.lasting, self.peers, *closed, self.opened, self.served, felt, energy
-        places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
-        own = self.segments
-        tastes = own.price_sensitivity, own.weight, own.taste_spread, own.imitation, own.variety
-        arrays = (*self.worlds_last(*changing, *places, *tastes, self.on_record), self.offer)
-        self.offers.weigh(*arrays)
-
-    def serving(self, now: int, energy: np.ndarray) -> np.ndarray:
-        """Most demanding buyer whom the specific energy of the day serves, standard normal, (realization, segment, chemistry).
-
-        energy  (realization, chemistry)  of packs, logarithm of Wh/kg
-        """
-        needed = np.maximum(self.segments.minimum_specific_energy * self.segments.requirement_path[:, now], TINY)
-        return (energy[:, None, :] - np.log(needed)[:, :, None]) / self.segments.requirement_spread[:, :, None]
+        own, segments, chemistries = self.own, self.segments, self.chemistries
+        energy = market.specific_energy * chemistries.packing[:, now]
+        packs = energy, own.pack_mass_share, own.pack_reference, chemistries.pack_cost_factor, segments.minimum_specific_energy
+        needed = segments.requirement_path[:, now], segments.requirement_spread
+        self.offers.examine(*self.worlds_last(*packs, *needed, self.energy, self.heavier, self.served))
+        prices = market.offer_price, market.subsidy, segments.pack_cost[:, now], self.heavier, self.spans
+        closed = market.barred, self.still_closed, self.barred, self.opened, self.served
+        places = self.energy, market.makers_choice, market.unexplained_taste, self.regions.range_taste
+        tastes = segments.price_sensitivity, segments.weight, segments.taste_spread, segments.imitation, segments.variety, self.on_record
+        arrays = *prices, self.lasting, self.peers, *closed, own.patience, self.waiting, *places, *tastes
+        self.offers.weigh(*self.worlds_last(*arrays), self.offer)
 
     def align(self, market) -> None:
         """Note each quarter what share of buyers a chemistry suits."""
-        market.application_alignment[...] = self.offered("admission") * self.lasting_met
-        market.application_alignment[...] *= normal_share(self.served)[:, :, None, :]
+        suited = self.opened, self.barred, self.lasting_met, normal_share(self.served), market.application_alignment
+        self.offers.align(*self.worlds_last(*suited))
 
     def place_orders(self, market, wish: np.ndarray) -> None:
         """Demand of the month and waiting orders, divided as the shoppers wished; a month without shoppers repeats the last."""
@@ -239,10 +210,13 @@ class Shoppers:
         """Deliveries enter the stock; what was not delivered waits; peers see what was bought."""
         _, when, mine, _ = self.list
         self.choice.take_home(now, when, mine, *self.visits, market.fill, self.life_months, self.life_factor)
-        self.waiting += (np.clip(market.fill, LEAST_HOPE, 1.0) - self.waiting) / self.own.waiting_memory[:, None, None]
-        reluctance = np.exp(-self.own.patience[:, None, None] * np.log(self.waiting))
-        arrays = market.orders, market.fill, reluctance, self.own.peer_memory, market.deliveries, market.backlog, market.discouraged
-        self.offers.receive(*self.worlds_last(*arrays, self.peers))
+        self.remember(market)
+
+    def remember(self, market) -> None:
+        """What was not delivered waits and puts others off; peers see what was bought."""
+        memory = self.own.patience, self.own.waiting_memory, self.own.peer_memory, self.waiting
+        arrays = market.orders, market.fill, *memory, market.deliveries, market.backlog, market.discouraged, self.peers
+        self.offers.receive(*self.worlds_last(*arrays))
 
     def retire(self, market) -> None:
         """Batteries age class by class; those that leave the last class retire."""

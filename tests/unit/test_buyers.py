@@ -75,9 +75,10 @@ def test_a_battery_lives_until_its_cycles_years_or_use_are_over(cycles, life):
 
 
 def test_a_battery_that_must_be_replaced_costs_more_to_own():
-    long, short = (stand(chemistries={"lfp": {"cycle_life": cycles}})[0].cost for cycles in (4000, 600))
-    assert (short[:, :, :, LFP] > 1.2 * long[:, :, :, LFP]).all()
-    np.testing.assert_allclose(short[..., NMC], long[..., NMC])
+    long, short = (utility(*stand(chemistries={"lfp": {"cycle_life": cycles}})) for cycles in (4000, 600))
+    sensitivity = stand()[0].segments.price_sensitivity[..., None]
+    assert (short[..., LFP] < long[..., LFP] - sensitivity * np.log(1.2)).all()
+    np.testing.assert_array_equal(short[..., NMC], long[..., NMC])
 
 
 def test_a_new_chemistry_is_designed_in_from_its_first_samples_and_spreads_over_products():
