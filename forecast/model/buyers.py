@@ -193,8 +193,9 @@ class Shoppers:
         closed = market.barred, self.still_closed, self.barred, self.opened, self.served
         places = self.energy, market.makers_choice, market.unexplained_taste, self.regions.range_taste
         tastes = segments.price_sensitivity, segments.weight, segments.taste_spread, segments.imitation, segments.variety, self.on_record
-        arrays = *prices, self.lasting, self.peers, *closed, own.patience, self.waiting, *places, *tastes
-        self.offers.weigh(*self.worlds_last(*arrays), self.offer)
+        minds = self.lasting, self.peers, *closed, own.patience, self.waiting
+        arrays = (*self.worlds_last(*prices, *minds, *places, *tastes), self.offer)
+        self.offers.weigh(*arrays)
 
     def align(self, market) -> None:
         """Note each quarter what share of buyers a chemistry suits."""
