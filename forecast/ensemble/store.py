@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from forecast.ensemble.plan import Plan
 from forecast.errors import ForecastError, StoreError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import xarray as xr
 
 ARRAYS = "results.zarr"
@@ -100,25 +102,30 @@ def write_block(partial: Path, plan: Plan, block: int, recorded: Mapping[str, np
     good = ~np.isin(plan.numbers[place], [failure["realization"] for failure in failed])
     written: Files = {}
     try:
-        for variable in variables(plan):
-            shape = (plan.block, *[sizes[dim] for dim in variable.dims[1:]])
-            path = f"{ARRAYS}/{variable.name}/{arrays.chunk_name(variable.dims, block)}"
-            packed = arrays.packed(_chunk(variable, recorded, shape, good))
-            (partial / path).write_bytes(packed)
-            written[path] = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-        _sync(partial, written)
+        with _syncing(partial) as sync:
+            for variable in variables(plan):
+                shape = (plan.block, *[sizes[dim] for dim in variable.dims[1:]])
+                path = f"{ARRAYS}/{variable.name}/{arrays.chunk_name(variable.dims, block)}"
+                packed = arrays.packed(_chunk(variable, recorded, shape, good))
+                (partial / path).write_bytes(packed)
+                sync(path)
+                written[path] = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
         receipt = {"block": block, "failed": failed, "files": written}
         manifest.write_bytes(partial / RECEIPTS / f"{block}.json", manifest.sealed(receipt))
     except OSError as error:
         raise manifest.cannot_write(Path(error.filename or partial), error) from error
 
 
-def _sync(folder: Path, paths: Iterable[str]) -> None:
-    """Make sure that files have reached the disk; asked for many at once it takes hardly longer than for one."""
+@contextmanager
+def _syncing(folder: Path) -> Iterator[Callable[[str], object]]:
+    """Make sure that files have reached the disk, each from when its path is told on: the disk works while the next is packed."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(SYNCED_AT_ONCE) as pool:
-        list(pool.map(lambda path: manifest.sync(folder / path), paths))
+        synced: list[Future[None]] = []
+        yield lambda path: synced.append(pool.submit(manifest.sync, folder / path))
+        for each in synced:
+            each.result()
 
 
 def _chunk(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tuple[int, ...], good: np.ndarray) -> np.ndarray:
@@ -190,7 +197,9 @@ def failures(done: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
 def seal(partial: Path, plan: Plan, done: Mapping[int, dict[str, Any]]) -> None:
     """Write the manifest over everything in the folder, once all is on the disk: from here on it is a result."""
     files = files_of(partial, done)
-    _sync(partial, files.keys() - {path for receipt in done.values() for path in receipt["files"]})  # those are already
+    with _syncing(partial) as sync:
+        for path in files.keys() - {path for receipt in done.values() for path in receipt["files"]}:  # those are already
+            sync(path)
     manifest.write(partial, plan.identity(), failures(done), files)
 
 
