@@ -47,8 +47,9 @@ def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
     """
     from forecast.ensemble.rounding import round_off  # compiled code is slow to load
 
-    rounded = np.array(values, np.float32, order="C")
-    round_off(rounded.reshape(-1).view(np.uint32), MANTISSA_BITS - keep)
+    values = np.ascontiguousarray(values, np.float32)
+    rounded = np.empty_like(values)
+    round_off(values.reshape(-1).view(np.uint32), MANTISSA_BITS - keep, rounded.reshape(-1).view(np.uint32))
     return rounded
 
 

@@ -76,11 +76,10 @@ class Policy:
         while True:
             yield on(env, PROCLAIM)
             year = self.first_year + env.now / DAYS_PER_MONTH / MONTHS_PER_YEAR
-            before, self.reached = self.reached, self._reached(market.specific_energy)
             if year >= self.next_change and not np.array_equal(self.in_force, in_force := self.now_in_force(year)):
                 self.in_force = in_force
                 self.proclaim(market)
-            elif not np.array_equal(before, self.reached):
+            elif self.in_force[:, self.choosy].any() and not np.array_equal(self.reached, self._reached(market.specific_energy)):
                 self.proclaim(market, ["subsidy"])
 
     def now_in_force(self, year: float) -> np.ndarray:
@@ -95,6 +94,7 @@ class Policy:
 
     def proclaim(self, market, effects: Sequence[str] = EFFECTS) -> None:
         """Wipe effects off the blackboard, and write down all of them that are in force."""
+        self.reached = self._reached(market.specific_energy)
         for name in effects:
             getattr(market, name)[...] = 0.0
         for row, in_force in enumerate(self.in_force.T):

@@ -53,22 +53,16 @@ class Programmes:
         self.stage = blank(self.since.shape, NONE, np.int8)
         self.due, self.next_entry = blank(self.since.shape, False, bool), -np.inf
         self.would_start = np.array([[name in WELCOMES[strategy] for name in self.own.names] for strategy in parameters.manufacturers.strategy])
-        self.possible = np.nonzero(self.would_start | (self.observed != NONE))
-        self.deck, self.luck = self._deck(seed, realizations), blank(self.since.shape, 1.0)
+        names = [f"programme {maker} {programme}" for maker in self.makers for programme in self.own.names]
+        self.deck = Deck(uniform, seed, names, realizations)
         from forecast.model import building, trade  # compiled code is slow to load and needed only to play
 
         self.kernels, self.worlds_last = building, trade.worlds_last
         self.fix()
 
-    def _deck(self, seed: int, realizations: np.ndarray) -> Deck:
-        """Uniform luck by month of every programme that can be."""
-        names = [f"programme {self.makers[maker]} {self.own.names[programme]}" for maker, programme in zip(*self.possible, strict=True)]
-        return Deck(uniform, seed, names, realizations)
-
     def luck_of(self, month: int) -> np.ndarray:
-        """Luck of the month, (realization, maker, programme); 1 where a programme can never be."""
-        np.moveaxis(self.luck, 0, -1)[self.possible] = self.deck.on(month).T
-        return self.luck
+        """Luck of the month, (realization, maker, programme), also of programmes that can never be."""
+        return self.deck.on(month).reshape(self.stage.shape)
 
     def fix(self) -> None:
         """Work out once what no month changes: how fast a maker is alone, and what money and the lead of others add."""
