@@ -43,7 +43,7 @@ LEVELS = {
     ),
     "a": (
         *("accounts", "building", "calendar", "chemistry", "choice", "clearing", "cost", "demand", "extraction", "geography"),
-        *("instructions", "lanes", "market", "noting", "offers", "powers", "rationing", "trade"),
+        *("instructions", "lanes", "learning", "market", "noting", "offers", "powers", "rationing", "trade"),
     ),
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names}

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from forecast.model.calendar import MONTHS_PER_YEAR
+from forecast.model.powers import exponential
 
 A_LITTLE = 1e-12  # GWh: less than this was not sold
 
@@ -67,6 +68,7 @@ def grow(own, noise, growth, ceiling, here, segment_luck, common_luck, surprise,
     level         (segment, region, realization)  changed: GWh/year
     """
     segments, regions, worlds = level.shape
+    left = np.empty(worlds)
     for s in range(segments):
         for g in range(regions):
             for r in range(worlds):
@@ -75,8 +77,9 @@ def grow(own, noise, growth, ceiling, here, segment_luck, common_luck, surprise,
                 luck = luck * o.segment + o.all_segments * common_luck[0, r]
                 surprise[s, g, r] = o.kept * surprise[s, g, r] + noise[s, r] * luck
             for r in range(worlds):
-                left = np.exp(-(growth[s, r] + surprise[s, g, r]) / MONTHS_PER_YEAR)
-                level[s, g, r] = ceiling[s, g, r] / (1.0 + (ceiling[s, g, r] / level[s, g, r] - 1.0) * left)
+                left[r] = exponential(-(growth[s, r] + surprise[s, g, r]) / MONTHS_PER_YEAR)
+            for r in range(worlds):
+                level[s, g, r] = ceiling[s, g, r] / (1.0 + (ceiling[s, g, r] / level[s, g, r] - 1.0) * left[r])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -92,7 +95,7 @@ def ask(level, response, push, demand):
     factor = np.empty(worlds)
     for s in range(segments):
         for r in range(worlds):
-            factor[r] = np.exp(response[s, r])
+            factor[r] = exponential(response[s, r])
         for g in range(regions):
             for r in range(worlds):
                 demand[s, g, r] = level[s, g, r] * factor[r]

@@ -9,7 +9,7 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting, table
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DELIVER, MONTHS_PER_YEAR, POST_OFFERS, SETTLE, month, on
-from forecast.model.cost import annuity, doublings, learned, lithium_cost, mineral_cost, specific_energy
+from forecast.model.cost import annuity, lithium_cost
 
 Stage = Literal["laboratory", "interface", "conductivity", "pilot", "qualification", "ramp", "commercial"]
 
@@ -68,9 +68,9 @@ class Manufacturers:
     def __init__(self, parameters):
         self.own, self.industry, self.chemistries = parameters.manufacturers, parameters.industry, parameters.chemistries
         self.first_year = parameters.first_year
-        from forecast.model import accounts, trade  # compiled code is slow to load and needed only to play
+        from forecast.model import accounts, learning, trade  # compiled code is slow to load and needed only to play
 
-        self.accounts, self.trade = accounts, trade
+        self.accounts, self.learning, self.trade = accounts, learning, trade
         lines, regions = self.own.capacity.shape, parameters.regions
         self.home = np.array([regions.names.index(region) for region in self.own.region])
         self.local_cost = side_by_side(regions.cost_factor[:, self.home])
@@ -82,7 +82,7 @@ class Manufacturers:
         self.founding_cash = side_by_side(self.own.cash)
         self.lithium_loss = parameters.lithium.processing_loss
         self.made, self.listed, self.cash_cost, self.asked, self.able = (blank(lines) for _ in range(5))
-        self.world_made = blank((lines[0], lines[2]))
+        self.world_made, self.minerals, self.components, self.processing, self.investment = (blank((lines[0], lines[2])) for _ in range(5))
         self.pressure = side_by_side(self.industry.normal_utilisation[:, None, None], lines)
         self.lagged_minerals = side_by_side(parameters.minerals.opening_price)
         self.lagged_lithium = parameters.lithium.first_price.copy()
@@ -101,12 +101,13 @@ class Manufacturers:
         self.charge = (1.0 / (annuity(industry.capital_charge, industry.line_life) * industry.normal_utilisation))[:, None]
         self.overhead = 1.0 + industry.overhead[:, None]
         ahead = industry.forward_doublings[:, None]
-        self.processing_ahead = 1.0 - (1.0 - own.learning_rate) ** ahead
-        self.capital_ahead = 1.0 - (1.0 - industry.capital_learning[:, None]) ** ahead
+        self.pace, self.capital_pace = np.log1p(-own.learning_rate), np.log1p(-industry.capital_learning)
+        self.processing_ahead = (1.0 - (1.0 - own.learning_rate) ** ahead) * self.overhead
+        self.capital_ahead = (1.0 - (1.0 - industry.capital_learning[:, None]) ** ahead) * self.charge
         self.forward_pricing = side_by_side(industry.forward_pricing[:, None] * np.array(own.programme))
         self.yield_gap = own.mature_yield - own.first_yield
         self.idle_price = 1.0 + industry.normal_markup - industry.markup_slope * industry.normal_utilisation
-        self.pace = 1.0 / industry.price_adjustment
+        self.follows = 1.0 / industry.price_adjustment
 
     def run(self, env, market):
         """Post offers, deliver what was ordered, book it, learn from it."""
@@ -157,25 +158,24 @@ class Manufacturers:
     def bought(self, market, year: float) -> tuple[np.ndarray, np.ndarray]:
         """Minerals, and components, at the prices that have reached contracts: twice (realization, chemistry) USD/kWh."""
         own, industry = self.chemistries, self.industry
-        energy = specific_energy(own.specific_energy_start, own.specific_energy_ceiling, own.specific_energy_progress, year - own.reference_year)
-        market.specific_energy[...] = energy
-        self.lagged_minerals += (market.mineral_price - self.lagged_minerals) / industry.material_lag[:, None]
+        development = year - own.reference_year, own.specific_energy_start, own.specific_energy_ceiling, own.specific_energy_progress
+        contracts = industry.material_saving, industry.material_lag, own.intensity, market.mineral_price, own.components, market.component_price
+        found = self.lagged_minerals, market.specific_energy, self.minerals, self.components
+        self.learning.buy(*self.trade.worlds_last(*development, *contracts, *found))
         self.lagged_lithium += (market.lithium_price - self.lagged_lithium) / industry.material_lag
-        saving = (own.specific_energy_start / energy) ** industry.material_saving[:, None]
-        minerals = mineral_cost(own.intensity, self.lagged_minerals) * saving
-        minerals += lithium_cost(own.lithium, self.lagged_lithium, self.lithium_loss)
-        return minerals, (own.components * market.component_price[:, None, :]).sum(axis=-1)
+        self.minerals += lithium_cost(own.lithium, self.lagged_lithium, self.lithium_loss)
+        return self.minerals, self.components
 
     def learned(self, market) -> tuple[np.ndarray, np.ndarray]:
         """Processing, and investment per line, where cost is that of China: twice (realization, chemistry).
 
         Notes what forward pricing expects both to fall by (``processing_hoped`` and ``capital_hoped``, USD/kWh).
         """
-        own, doubled = self.chemistries, doublings(market.experience, self.chemistries.opening_experience)
-        processing = learned(own.processing_cost, own.processing_floor, own.learning_rate, doubled)
-        investment = learned(own.capital_cost, own.capital_floor, self.industry.capital_learning[:, None], doubled)
-        self.processing_hoped = (processing - own.processing_floor) * self.processing_ahead * self.overhead
-        self.capital_hoped = (investment - own.capital_floor) * self.capital_ahead * self.charge
+        own, processing, investment = self.chemistries, self.processing, self.investment
+        cost = own.processing_cost, own.processing_floor, self.pace, own.capital_cost, own.capital_floor, self.capital_pace
+        self.learning.learn(*self.trade.worlds_last(market.experience, own.opening_experience, *cost, processing, investment))
+        self.processing_hoped = (processing - own.processing_floor) * self.processing_ahead
+        self.capital_hoped = (investment - own.capital_floor) * self.capital_ahead
         return processing, investment
 
     def post_prices(self, market, first: bool) -> None:
@@ -185,7 +185,7 @@ class Manufacturers:
             *self.trade.worlds_last(
                 *(self.cash_cost, market.unit_cost, market.good, self.pressure, self.local_cost),
                 *(self.idle_price, industry.markup_slope, industry.lowest_price, *self.gift(market)),
-                *(np.ones_like(self.pace) if first else self.pace, np.exp(market.unexplained_cell_price)),
+                *(np.ones_like(self.follows) if first else self.follows, np.exp(market.unexplained_cell_price)),
                 *(self.listed, market.price, market.margin),
             )
         )

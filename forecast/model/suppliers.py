@@ -7,9 +7,6 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Quantity, parameter, setting
 from forecast.layout import side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, SUPPLY, on
-from forecast.model.cost import doublings, learned
-
-LEAKAGE = 0.01  # share of supply that no export control stops
 
 
 class Component(Block):
@@ -39,7 +36,10 @@ class Suppliers:
     def __init__(self, parameters):
         self.own, self.behaviour = parameters.components, parameters.supply
         self.use = parameters.chemistries.components
-        self.unused = ~(self.use > 0)
+        self.pace = np.log1p(-self.own.learning_rate)
+        from forecast.model import learning, trade  # compiled code is slow to load and needed only to play
+
+        self.kernels, self.worlds_last = learning, trade.worlds_last
         self.capacity = side_by_side(self.own.opening_capacity)
         self.produced = np.zeros_like(self.capacity)
         self.expected = np.zeros_like(self.capacity)
@@ -63,15 +63,10 @@ class Suppliers:
 
     def quote(self, market, orders: np.ndarray) -> None:
         """Post prices, shortage and how much of what each chemistry needs can be had."""
-        capacity = self.capacity * np.maximum(1.0 - market.component_cut, LEAKAGE)
-        pressure = np.maximum(orders / capacity, 1.0)
-        met = 1.0 / pressure
-        self.produced += np.minimum(orders, capacity) / MONTHS_PER_YEAR
-        own = self.own
-        cost = learned(own.opening_price, own.floor_price, own.learning_rate, doublings(own.opening_experience + self.produced, own.opening_experience))
-        market.component_price[...] = cost * pressure ** self.behaviour.shortage_elasticity[:, None]
-        market.component_shortage[...] = 1.0 - met
-        market.component_met[...] = np.maximum(self.unused, met[:, None, :]).min(axis=-1, initial=1.0)
+        own, behaviour = self.own, self.behaviour
+        learning = own.opening_experience, own.opening_price, own.floor_price, self.pace, behaviour.shortage_elasticity
+        told = self.produced, market.component_price, market.component_shortage, market.component_met
+        self.kernels.quote(*self.worlds_last(orders, market.component_cut, self.capacity, *learning, self.use, *told))
 
     def follow(self, orders: np.ndarray) -> None:
         """Let capacity follow orders and supply agreements, as fast as plants can be built; it never shrinks."""

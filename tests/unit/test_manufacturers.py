@@ -88,7 +88,7 @@ def test_doubling_experience_cuts_processing_by_the_learning_rate():
     processing = []
     for doubled in (0, 1):
         market.experience[...] = opening * 2**doubled
-        processing.append(makers.learned(market)[0][:, LFP])
+        processing.append(makers.learned(market)[0][:, LFP].copy())
     here, there = processing
     rate = makers.chemistries.learning_rate[:, LFP]
     np.testing.assert_allclose((there - 18) / (here - 18), 1 - rate)
