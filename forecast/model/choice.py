@@ -21,15 +21,14 @@ from forecast.model.lanes import (
     any_of,
     both,
     columns_of,
+    doubled,
     either,
     lanes,
     larger,
     looked_up,
-    nearest,
     note,
     number,
     one_of,
-    power,
     put,
     put_wholes,
     ranks,
@@ -47,6 +46,7 @@ UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
 NEVER, NONE, ONE = np.float32(-1e30), np.float32(0.0), np.float32(1.0)
 OCTAVE = np.float32(1.4426950408889634)  # 1 / log(2)
+SHIFT = np.float32(1.5 * 2**23)
 LEAST = np.float32(-80.0)  # what is e**80 times less likely is out of the question
 PARTY = 16 * LANES  # visitors who go through a step together; their wishes are added up in single precision
 LATEST = 32000  # a month beyond any horizon
@@ -78,14 +78,14 @@ def offers_for(cells: int, worlds: int, chemistries: int) -> np.ndarray:
 @njit(inline="always")
 def _exp(x):
     """exp of lanes <= 0: 2**whole times a polynomial in the fraction that is nowhere off by more than 1e-7 of it; 0 far below."""
-    whole = nearest(larger(x, LEAST) * OCTAVE)
-    f = times_plus(larger(x, LEAST), OCTAVE, NONE - whole)
+    shifted = larger(x, LEAST) * OCTAVE + SHIFT
+    f = times_plus(larger(x, LEAST), OCTAVE, SHIFT - shifted)
     p = times_plus(f, np.float32(0.00132765), np.float32(0.00967554))
     p = times_plus(p, f, np.float32(0.05550713))
     p = times_plus(p, f, np.float32(0.2402212))
     p = times_plus(p, f, np.float32(0.69314697))
     p = times_plus(p, f, np.float32(1.00000007))
-    return either(x > LEAST, p * power(whole), NONE)
+    return either(x > LEAST, doubled(p, shifted), NONE)
 
 
 @njit(inline="always")
@@ -178,15 +178,15 @@ def _deal(occasion, key, cell_key, start, until, cell, who, bits, mark, luck):
 
 @njit(inline="always")
 def _weigh_up(traits, own, resigned, offer, at, chemistries, weight, there):
-    """Write the utility of each chemistry that fits a visitor, ``NEVER`` for others, and return the highest.
+    """Write the utility of each chemistry on offer that fits a visitor, ``NEVER`` for others, and return the highest.
 
     traits    columns of ``profile``
     resigned  whom whatever is offered fits
     weight    written, from ``there`` on
     """
-    best = spread(NEVER)
+    best, j = spread(NEVER), there
     for k in range(chemistries):
-        u, here = spread(NEVER), at + k * FIELDS
+        here = at + k * FIELDS
         if number(offer, here + ADMISSION) > NONE:
             u = number(offer, here + BASE) + either(own == np.float32(k), number(offer, here + HABIT), NONE)
             for a in range(TASTES):
@@ -195,33 +195,34 @@ def _weigh_up(traits, own, resigned, offer, at, chemistries, weight, there):
             for q in range(NEEDS):
                 fits = both(fits, traits[TASTES + q] <= number(offer, here + NEED + q))
             u = either(one_of(fits, resigned), u, NEVER)
-        put(weight, there + k * LANES, u)
-        best = larger(best, u)
+            put(weight, j, u)
+            j += LANES
+            best = larger(best, u)
     return best
 
 
 @njit(inline="always")
-def _compare(best, chemistries, weight, there):
+def _compare(best, count, weight, there):
     """Turn utilities into weights, that of the best 1, and return their sum."""
     total = spread(NONE)
-    for k in range(chemistries):
-        w = _exp(lanes(weight, there + k * LANES) - best)
-        put(weight, there + k * LANES, w)
+    for j in range(count):
+        w = _exp(lanes(weight, there + j * LANES) - best)
+        put(weight, there + j * LANES, w)
         total = total + w
     return total
 
 
 @njit(inline="always")
-def _pick(mark, share, chemistries, weight, there, wishes):
+def _pick(mark, share, offered, count, weight, there, wishes):
     """The chemistry among whose weights a mark falls; weights are added to the wishes.
 
     share  what a weight counts in wishes
     """
     passed, found = spread(NONE), spread(NONE)
-    for k in range(chemistries):
-        w = lanes(weight, there + k * LANES)
-        found = either(passed <= mark, np.float32(k), found)
-        put(wishes, k * LANES, times_plus(w, share, lanes(wishes, k * LANES)))
+    for j in range(count):
+        w = lanes(weight, there + j * LANES)
+        found = either(passed <= mark, number(offered, j), found)
+        put(wishes, j * LANES, times_plus(w, share, lanes(wishes, j * LANES)))
         passed = passed + w
     return found
 
@@ -254,34 +255,34 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
         largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
     who, bits, mark = np.empty(largest_cell + LANES, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
     best, total, weight = np.empty(PARTY, np.float32), np.empty(PARTY, np.float32), np.empty(PARTY * chemistries, np.float32)
-    wishes = np.empty(chemistries * LANES, np.float32)
+    offered, wishes = np.empty(chemistries, np.float32), np.empty(chemistries * LANES, np.float32)
     for c in range(cells):
         _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c, worlds, who)
         _deal(occasion, key, cell_key, start, until, c, who, bits, mark, luck)
         first = until[c * worlds]
         for r in range(worlds):
             at, end = (c * worlds + r) * chemistries * FIELDS, until[c * worlds + r + 1]
+            choices = 0
             for k in range(chemistries):
                 wish[r, c, k] = 0.0
+                note(offered, choices, np.float32(k))
+                choices += number(offer, at + k * FIELDS + ADMISSION) > NONE
             for party in range(until[c * worlds + r], end, PARTY):
                 count, there = min(PARTY, end - party), party - first
-                for k in range(chemistries):
-                    put(wishes, k * LANES, spread(NONE))
+                for j in range(choices):
+                    put(wishes, j * LANES, spread(NONE))
                 for i in range(0, count, LANES):
                     traits, habit = columns(profile, who, there + i), wholes(own, party + i)
-                    top = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight, i * chemistries)
+                    top = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight, 0)
                     if any_of(top == NEVER):
-                        top = _weigh_up(traits, habit, top == NEVER, offer, at, chemistries, weight, i * chemistries)
-                    put(best, i, top)
-                for i in range(0, count, LANES):
-                    put(total, i, _compare(lanes(best, i), chemistries, weight, i * chemistries))
-                for i in range(0, count, LANES):
-                    able, whole = lanes(best, i) > NEVER, lanes(total, i)
+                        top = _weigh_up(traits, habit, top == NEVER, offer, at, chemistries, weight, 0)
+                    whole = _compare(top, choices, weight, 0)
+                    able = top > NEVER
                     share = either(both(ranks() < np.float32(count - i), able), ONE / whole, NONE)
-                    chosen = _pick(lanes(mark, there + i) * whole, share, chemistries, weight, i * chemistries, wishes)
+                    chosen = _pick(lanes(mark, there + i) * whole, share, offered, choices, weight, 0, wishes)
                     put_wholes(pick, party + i, either(able, chosen, np.float32(NOTHING)))
-                for k in range(chemistries):
-                    wish[r, c, k] += together(lanes(wishes, k * LANES))
+                for j in range(choices):
+                    wish[r, c, np.int64(number(offered, j))] += together(lanes(wishes, j * LANES))
 
 
 @njit(inline="always")
