@@ -15,7 +15,7 @@ from numba import njit
 
 from forecast.mixing import GOLDEN, scramble
 from forecast.model.calendar import QUARTER
-from forecast.model.instructions import WIDTH, equal, fetch, less, lowest
+from forecast.model.instructions import WIDTH, equal, fetch, less, lowest, many
 from forecast.model.lanes import (
     LANES,
     any_of,
@@ -49,6 +49,7 @@ OCTAVE = np.float32(1.4426950408889634)  # 1 / log(2)
 SHIFT = np.float32(1.5 * 2**23)
 LEAST = np.float32(-80.0)  # what is e**80 times less likely is out of the question
 PARTY = 16 * LANES  # visitors who go through a step together; their wishes are added up in single precision
+AT_ONCE = 8  # bits written down in one go
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
@@ -65,7 +66,7 @@ def room(worlds: int, cells: int, buyers: int) -> tuple[Listed, Visits]:
     returns  (buyer, when, mine, places), (visitor, own, pick, luck, until)
     """
     most, visits, ends = worlds * buyers, worlds * buyers + LANES, cells * worlds + 1
-    listed = np.empty(most, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most, np.int8), np.zeros(ends, np.int64)
+    listed = np.empty(most + AT_ONCE, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most + 1, np.int8), np.zeros(ends, np.int64)
     visitor, pick = np.empty(visits, np.int32), np.empty(visits, np.int8)
     return listed, (visitor, np.zeros(visits, np.int8), pick, np.empty(visits, np.float32), np.zeros(ends, np.int64))
 
@@ -123,10 +124,12 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
             for group in range(start[c], start[c + 1], WIDTH):
                 if start[c + 1] - group >= WIDTH:
                     found = less(due, row + group, np.int16(before))
-                    while found != 0:
-                        note(buyer, place, np.int32(group + np.int64(lowest(found))))
-                        place += 1
-                        found &= found - np.uint64(1)
+                    count = many(found)
+                    for some in range(place, place + count, AT_ONCE):
+                        for spare in range(AT_ONCE):  # a bit that is not set is noted too: to look for it first takes longer
+                            note(buyer, some + spare, np.int32(group + lowest(found)))
+                            found &= found - np.uint64(1)
+                    place += count
                 else:
                     for last in range(group, start[c + 1]):
                         note(buyer, place, np.int32(last))
@@ -148,7 +151,7 @@ def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c
         for group in range(places[row], end, WIDTH):
             found = _first(equal(when, group, now), end - group)
             while found != 0:
-                place = group + np.int64(lowest(found))
+                place = group + lowest(found)
                 me = number(buyer, place)
                 note(visitor, here, np.int32(place))
                 note(who, here - first, me)
@@ -283,6 +286,8 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
                     put_wholes(pick, party + i, either(able, chosen, np.float32(NOTHING)))
                 for j in range(choices):
                     wish[r, c, np.int64(number(offered, j))] += together(lanes(wishes, j * LANES))
+    for spare in range(LANES):  # lanes that nobody stands in point to a place that is nobody's
+        note(visitor, until[cells * worlds] + spare, np.int32(places[cells * worlds]))
 
 
 @njit(inline="always")
@@ -335,9 +340,9 @@ def take_home(month, when, mine, visitor, own, pick, luck, until, fill, life, li
                 served, day = _served(month, lanes(luck, begin), share, lasts, life_factor)
                 put_wholes(again, 0, either(chosen < NONE, np.float32(month + 1), day))
                 put_wholes(taken, 0, either(served, chosen, wholes(own, begin)))
-                for i in range(min(LANES, until[row + 1] - begin)):
-                    note(when, np.int64(number(visitor, begin + i)), number(again, i))
-                    note(mine, np.int64(number(visitor, begin + i)), number(taken, i))
+                for lane in range(LANES):  # what is noted of lanes left over is written over by the next
+                    note(when, np.int64(number(visitor, begin + lane)), number(again, lane))
+                    note(mine, np.int64(number(visitor, begin + lane)), number(taken, lane))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -353,14 +358,15 @@ def enrol(due, owned, start, habit, left, shares, life):
     worlds, cells, chemistries = shares.shape
     for c in range(cells):
         for r in range(worlds):
+            row, reached = start[c] * worlds + r * (start[c + 1] - start[c]) - start[c], 0.0
+            months, latest = life[r, c], np.float64(LATEST)
+            for k in range(chemistries):  # buyers within: they run as vectors
+                if shares[r, c, k] > 0:
+                    for buyer in range(start[c], start[c + 1]):
+                        note(owned, row + buyer, np.int8(k) if reached <= number(habit, buyer) else number(owned, row + buyer))
+                reached += shares[r, c, k]
             for buyer in range(start[c], start[c + 1]):
-                one = start[c] * worlds + r * (start[c + 1] - start[c]) + buyer - start[c]
-                reached = 0.0
-                for k in range(chemistries):
-                    if shares[r, c, k] > 0 and reached <= habit[buyer]:
-                        owned[one] = k
-                    reached += shares[r, c, k]
-                due[one] = min(np.int64(left[buyer] * life[r, c]), LATEST)
+                note(due, row + buyer, np.int16(np.int32(min(number(left, buyer) * months, latest))))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
