@@ -15,21 +15,20 @@ from numba import njit
 
 from forecast.mixing import GOLDEN, scramble
 from forecast.model.calendar import QUARTER
-from forecast.model.instructions import WIDTH, equal, fetch, less, lowest
+from forecast.model.instructions import WIDTH, equal, fetch, less, lowest, many
 from forecast.model.lanes import (
     LANES,
     any_of,
     both,
     columns_of,
+    doubled,
     either,
     lanes,
     larger,
     looked_up,
-    nearest,
     note,
     number,
     one_of,
-    power,
     put,
     put_wholes,
     ranks,
@@ -47,8 +46,10 @@ UNIT = np.float32(2.0**-24)
 NOTHING = np.int8(-1)
 NEVER, NONE, ONE = np.float32(-1e30), np.float32(0.0), np.float32(1.0)
 OCTAVE = np.float32(1.4426950408889634)  # 1 / log(2)
+SHIFT = np.float32(1.5 * 2.0**23)  # what is added to it loses its fraction
 LEAST = np.float32(-80.0)  # what is e**80 times less likely is out of the question
-PARTY = 16 * LANES  # visitors who go through a step together; their wishes are added up in single precision
+PARTY = 16 * LANES  # so many visitors' wishes are added up in single precision
+AT_ONCE = 8  # places written down without a look whether there is another
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
 TRAITS = TASTES + NEEDS + 1
@@ -65,7 +66,7 @@ def room(worlds: int, cells: int, buyers: int) -> tuple[Listed, Visits]:
     returns  (buyer, when, mine, places), (visitor, own, pick, luck, until)
     """
     most, visits, ends = worlds * buyers, worlds * buyers + LANES, cells * worlds + 1
-    listed = np.empty(most, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most, np.int8), np.zeros(ends, np.int64)
+    listed = np.empty(most + AT_ONCE, np.int32), np.empty(most + WIDTH, np.int16), np.empty(most + 1, np.int8), np.zeros(ends, np.int64)
     visitor, pick = np.empty(visits, np.int32), np.empty(visits, np.int8)
     return listed, (visitor, np.zeros(visits, np.int8), pick, np.empty(visits, np.float32), np.zeros(ends, np.int64))
 
@@ -78,14 +79,14 @@ def offers_for(cells: int, worlds: int, chemistries: int) -> np.ndarray:
 @njit(inline="always")
 def _exp(x):
     """exp of lanes <= 0: 2**whole times a polynomial in the fraction that is nowhere off by more than 1e-7 of it; 0 far below."""
-    whole = nearest(larger(x, LEAST) * OCTAVE)
-    f = times_plus(larger(x, LEAST), OCTAVE, NONE - whole)
+    shifted = larger(x, LEAST) * OCTAVE + SHIFT
+    f = times_plus(larger(x, LEAST), OCTAVE, SHIFT - shifted)
     p = times_plus(f, np.float32(0.00132765), np.float32(0.00967554))
     p = times_plus(p, f, np.float32(0.05550713))
     p = times_plus(p, f, np.float32(0.2402212))
     p = times_plus(p, f, np.float32(0.69314697))
     p = times_plus(p, f, np.float32(1.00000007))
-    return either(x > LEAST, p * power(whole), NONE)
+    return either(x > LEAST, doubled(p, shifted), NONE)
 
 
 @njit(inline="always")
@@ -102,9 +103,9 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
     due     (one,) int16                   month in which each one's battery falls due, brought up to date; cell by cell, world by world
     owned   (one,) int8                    chemistry in use, brought up to date
     start   (cell + 1,) int64              first buyer of each cell
-    buyer   (place,) int32                 changed: who is on the list, cell by cell and in these world by world
+    buyer   (place,) int32                 changed: who is on the list, cell by cell and in these world by world; ``AT_ONCE`` places are spare
     when    (place,) int16                 changed: month in which each one's battery falls due; ``WIDTH`` places are spare
-    mine    (place,) int8                  changed: chemistry in use
+    mine    (place,) int8                  changed: chemistry in use; a place is spare
     until   (cell x realization + 1,) int64  changed: places of a world in a cell end here, the next begin
     """
     cells = len(start) - 1
@@ -123,10 +124,12 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
             for group in range(start[c], start[c + 1], WIDTH):
                 if start[c + 1] - group >= WIDTH:
                     found = less(due, row + group, np.int16(before))
-                    while found != 0:
-                        note(buyer, place, np.int32(group + np.int64(lowest(found))))
-                        place += 1
-                        found &= found - np.uint64(1)
+                    end = place + many(found)
+                    for some in range(place, end, AT_ONCE):
+                        for one in range(AT_ONCE):
+                            note(buyer, some + one, np.int32(group + lowest(found)))
+                            found &= found - np.uint64(1)
+                    place = end
                 else:
                     for last in range(group, start[c + 1]):
                         note(buyer, place, np.int32(last))
@@ -148,7 +151,7 @@ def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c
         for group in range(places[row], end, WIDTH):
             found = _first(equal(when, group, now), end - group)
             while found != 0:
-                place = group + np.int64(lowest(found))
+                place = group + lowest(found)
                 me = number(buyer, place)
                 note(visitor, here, np.int32(place))
                 note(who, here - first, me)
@@ -177,16 +180,16 @@ def _deal(occasion, key, cell_key, start, until, cell, who, bits, mark, luck):
 
 
 @njit(inline="always")
-def _weigh_up(traits, own, resigned, offer, at, chemistries, weight, there):
-    """Write the utility of each chemistry that fits a visitor, ``NEVER`` for others, and return the highest.
+def _weigh_up(traits, own, resigned, offer, at, chemistries, weight):
+    """Write the utility of each chemistry on offer, ``NEVER`` if it does not fit a visitor, and return the highest.
 
     traits    columns of ``profile``
     resigned  whom whatever is offered fits
-    weight    written, from ``there`` on
+    weight    written, one chemistry on offer after the other
     """
-    best = spread(NEVER)
+    best, there = spread(NEVER), 0
     for k in range(chemistries):
-        u, here = spread(NEVER), at + k * FIELDS
+        here = at + k * FIELDS
         if number(offer, here + ADMISSION) > NONE:
             u = number(offer, here + BASE) + either(own == np.float32(k), number(offer, here + HABIT), NONE)
             for a in range(TASTES):
@@ -195,33 +198,35 @@ def _weigh_up(traits, own, resigned, offer, at, chemistries, weight, there):
             for q in range(NEEDS):
                 fits = both(fits, traits[TASTES + q] <= number(offer, here + NEED + q))
             u = either(one_of(fits, resigned), u, NEVER)
-        put(weight, there + k * LANES, u)
-        best = larger(best, u)
+            put(weight, there, u)
+            there += LANES
+            best = larger(best, u)
     return best
 
 
 @njit(inline="always")
-def _compare(best, chemistries, weight, there):
+def _compare(best, count, weight):
     """Turn utilities into weights, that of the best 1, and return their sum."""
     total = spread(NONE)
-    for k in range(chemistries):
-        w = _exp(lanes(weight, there + k * LANES) - best)
-        put(weight, there + k * LANES, w)
+    for j in range(count):
+        w = _exp(lanes(weight, j * LANES) - best)
+        put(weight, j * LANES, w)
         total = total + w
     return total
 
 
 @njit(inline="always")
-def _pick(mark, share, chemistries, weight, there, wishes):
+def _pick(mark, share, offered, count, weight, wishes):
     """The chemistry among whose weights a mark falls; weights are added to the wishes.
 
-    share  what a weight counts in wishes
+    share    what a weight counts in wishes
+    offered  which chemistries are on offer
     """
     passed, found = spread(NONE), spread(NONE)
-    for k in range(chemistries):
-        w = lanes(weight, there + k * LANES)
-        found = either(passed <= mark, np.float32(k), found)
-        put(wishes, k * LANES, times_plus(w, share, lanes(wishes, k * LANES)))
+    for j in range(count):
+        w = lanes(weight, j * LANES)
+        found = either(passed <= mark, number(offered, j), found)
+        put(wishes, j * LANES, times_plus(w, share, lanes(wishes, j * LANES)))
         passed = passed + w
     return found
 
@@ -232,7 +237,7 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
 
     month      index of the month
     buyer, when, mine, places  the list of those who fall due soon; as in ``list_due``, places its ``until``
-    visitor    (visit,) int32                          written: place on the list of who chose this month
+    visitor    (visit,) int32                          written: place on the list of who chose this month; ``LANES`` visits are spare, here and below
     own        (visit,) int8                           written: chemistry each visitor has in use
     pick       (visit,) int8                           written: chemistry each visitor chose, -1 none
     luck       (visit,) f32                            written: uniform luck of each visitor that is left for the delivery
@@ -246,42 +251,42 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
 
     A buyer for whom nothing on offer is good enough takes from what is offered. Visitors of a world to a cell, who see the
     same offers, stand side by side in lanes and choose at once; what is noted of lanes left over is written over by the next.
-    They go through each step in parties: a step of one need not wait for that of another.
+    Nobody looks at what is not on offer.
     """
     cells, worlds, chemistries, _ = offer.shape
     occasion, largest_cell = np.uint64(month) * GOLDEN, 0
     for c in range(cells):  # loops, here and below: what numpy offers takes seconds to compile
         largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
     who, bits, mark = np.empty(largest_cell + LANES, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
-    best, total, weight = np.empty(PARTY, np.float32), np.empty(PARTY, np.float32), np.empty(PARTY * chemistries, np.float32)
-    wishes = np.empty(chemistries * LANES, np.float32)
+    offered, weight, wishes = np.empty(chemistries, np.float32), np.empty(chemistries * LANES, np.float32), np.empty(chemistries * LANES, np.float32)
     for c in range(cells):
         _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c, worlds, who)
         _deal(occasion, key, cell_key, start, until, c, who, bits, mark, luck)
         first = until[c * worlds]
         for r in range(worlds):
             at, end = (c * worlds + r) * chemistries * FIELDS, until[c * worlds + r + 1]
+            choices = 0
             for k in range(chemistries):
                 wish[r, c, k] = 0.0
+                note(offered, choices, np.float32(k))  # the next is written over it if it is not
+                choices += number(offer, at + k * FIELDS + ADMISSION) > NONE
             for party in range(until[c * worlds + r], end, PARTY):
                 count, there = min(PARTY, end - party), party - first
-                for k in range(chemistries):
-                    put(wishes, k * LANES, spread(NONE))
+                for j in range(choices):
+                    put(wishes, j * LANES, spread(NONE))
                 for i in range(0, count, LANES):
                     traits, habit = columns(profile, who, there + i), wholes(own, party + i)
-                    top = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight, i * chemistries)
-                    if any_of(top == NEVER):
-                        top = _weigh_up(traits, habit, top == NEVER, offer, at, chemistries, weight, i * chemistries)
-                    put(best, i, top)
-                for i in range(0, count, LANES):
-                    put(total, i, _compare(lanes(best, i), chemistries, weight, i * chemistries))
-                for i in range(0, count, LANES):
-                    able, whole = lanes(best, i) > NEVER, lanes(total, i)
-                    share = either(both(ranks() < np.float32(count - i), able), ONE / whole, NONE)
-                    chosen = _pick(lanes(mark, there + i) * whole, share, chemistries, weight, i * chemistries, wishes)
+                    best = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight)
+                    if any_of(best == NEVER):
+                        best = _weigh_up(traits, habit, best == NEVER, offer, at, chemistries, weight)
+                    total, able = _compare(best, choices, weight), best > NEVER
+                    share = either(both(ranks() < np.float32(count - i), able), ONE / total, NONE)
+                    chosen = _pick(lanes(mark, there + i) * total, share, offered, choices, weight, wishes)
                     put_wholes(pick, party + i, either(able, chosen, np.float32(NOTHING)))
-                for k in range(chemistries):
-                    wish[r, c, k] += together(lanes(wishes, k * LANES))
+                for j in range(choices):
+                    wish[r, c, np.int64(number(offered, j))] += together(lanes(wishes, j * LANES))
+    for spare in range(LANES):  # ``take_home`` notes what becomes of lanes left over at a place behind the list
+        note(visitor, until[cells * worlds] + spare, np.int32(places[cells * worlds]))
 
 
 @njit(inline="always")
@@ -334,9 +339,9 @@ def take_home(month, when, mine, visitor, own, pick, luck, until, fill, life, li
                 served, day = _served(month, lanes(luck, begin), share, lasts, life_factor)
                 put_wholes(again, 0, either(chosen < NONE, np.float32(month + 1), day))
                 put_wholes(taken, 0, either(served, chosen, wholes(own, begin)))
-                for i in range(min(LANES, until[row + 1] - begin)):
-                    note(when, np.int64(number(visitor, begin + i)), number(again, i))
-                    note(mine, np.int64(number(visitor, begin + i)), number(taken, i))
+                for lane in range(LANES):  # what is noted of lanes left over is written over by the next, or at a place of nobody
+                    note(when, np.int64(number(visitor, begin + lane)), number(again, lane))
+                    note(mine, np.int64(number(visitor, begin + lane)), number(taken, lane))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -352,14 +357,14 @@ def enrol(due, owned, start, habit, left, shares, life):
     worlds, cells, chemistries = shares.shape
     for c in range(cells):
         for r in range(worlds):
+            row, reached = start[c] * worlds + r * (start[c + 1] - start[c]) - start[c], 0.0
+            for k in range(chemistries):  # buyers within, so that they run as vectors
+                if shares[r, c, k] > 0:
+                    for buyer in range(start[c], start[c + 1]):
+                        note(owned, row + buyer, np.int8(k) if reached <= number(habit, buyer) else number(owned, row + buyer))
+                reached += shares[r, c, k]
             for buyer in range(start[c], start[c + 1]):
-                one = start[c] * worlds + r * (start[c + 1] - start[c]) + buyer - start[c]
-                reached = 0.0
-                for k in range(chemistries):
-                    if shares[r, c, k] > 0 and reached <= habit[buyer]:
-                        owned[one] = k
-                    reached += shares[r, c, k]
-                due[one] = min(np.int64(left[buyer] * life[r, c]), LATEST)
+                note(due, row + buyer, np.int16(np.int32(min(number(left, buyer) * life[r, c], LATEST))))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -31,12 +31,17 @@ def _comparing(relation: str) -> Any:
 
 
 def _lowest(typing: Any, bits: Any) -> Any:
-    """Place of the lowest bit that is set, if any is."""
+    """Place of the lowest bit that is set; ``WIDTH`` if none is."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.uint64(types.uint64), build
+    return types.int64(types.uint64), build
+
+
+def _many(typing: Any, bits: Any) -> Any:
+    """How many bits are set."""
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
 
 
 def _fetch(typing: Any, array: Any, index: Any) -> Any:
@@ -58,3 +63,4 @@ equal: Any = intrinsic(_comparing("=="))
 less: Any = intrinsic(_comparing("<"))
 fetch: Any = intrinsic(_fetch)
 lowest: Any = intrinsic(_lowest)
+many: Any = intrinsic(_many)

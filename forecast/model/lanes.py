@@ -293,25 +293,15 @@ def _together(typing: Any, lanes: Any) -> Any:
     return types.float32(lanes), build
 
 
-def _nearest(typing: Any, lanes: Any) -> Any:
-    """Lanes rounded to the nearest whole numbers."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        rint = builder.module.declare_intrinsic(f"llvm.rint.v{LANES}f32", fnty=ir.FunctionType(NUMBERS, [NUMBERS]))
-        return builder.call(rint, arguments)
-
-    return EIGHT(lanes), build
-
-
-def _power(typing: Any, lanes: Any) -> Any:
-    """Two to the power of lanes that are whole numbers above -127."""
+def _doubled(typing: Any, lanes: Any, times: Any) -> Any:
+    """Lanes doubled as often as the lowest bits of ``times`` say, which may be negative."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         integers = ir.VectorType(I32, LANES)
-        above = builder.add(builder.fptosi(arguments[0], integers), ir.Constant(integers, [127] * LANES))
-        return builder.bitcast(builder.shl(above, ir.Constant(integers, [23] * LANES)), NUMBERS)
+        lanes, times = (builder.bitcast(side, integers) for side in arguments)
+        return builder.bitcast(builder.add(lanes, builder.shl(times, ir.Constant(integers, [23] * LANES))), NUMBERS)
 
-    return EIGHT(lanes), build
+    return EIGHT(lanes, times), build
 
 
 number: Any = intrinsic(_number)
@@ -331,5 +321,4 @@ times_plus: Any = intrinsic(_times_plus)
 larger: Any = intrinsic(_larger)
 smaller: Any = intrinsic(_smaller)
 together: Any = intrinsic(_together)
-nearest: Any = intrinsic(_nearest)
-power: Any = intrinsic(_power)
+doubled: Any = intrinsic(_doubled)
