@@ -65,6 +65,7 @@ class Shoppers:
         self.wishes = self.peers.copy(order="K")
         self.waiting = blank((*self.shape[:2], self.shape[3]), 1.0)
         self.opened = blank((*self.shape[:2], self.shape[3]))
+        self.law, self.lifted = blank(self.shape), blank(self.shape, np.inf)
         self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / self.segments.acceptance_time)
         worlds, segments, regions, chemistries = self.shape
         self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
@@ -117,6 +118,7 @@ class Shoppers:
     def shop(self, market, now: int) -> None:
         """Those who are due choose; their wishes divide the month's demand and what is still waiting."""
         self.admit(market, now)
+        self.obey(market, now)
         self.weigh(market, now)
         if now % QUARTER == 0:
             self.align(market)
@@ -134,6 +136,16 @@ class Shoppers:
         shut = np.exp(-np.maximum(since, 0.0) / self.segments.acceptance_time[:, :, None])
         self.opened[...] = market.offered[:, None, :]
         self.opened[..., self.awaited] *= 1.0 - shut
+
+    def obey(self, market, now: int) -> None:
+        """A stricter bar closes products at once; one that is lifted keeps them closed until others are designed."""
+        if np.array_equal(self.law, market.barred):
+            return
+        looser = market.barred < self.law
+        np.copyto(self.lifted, now, where=looser & np.isinf(self.lifted))
+        waits = looser & (now < self.lifted + by_cell(self.segments.design_in))
+        np.copyto(self.law, market.barred, where=~waits)
+        np.copyto(self.lifted, np.inf, where=~waits)
 
     def ownership_cost(self, market, now: int, energy: np.ndarray) -> np.ndarray:
         """Cost of a pack and its replacements over the service life, per kWh, (realization, segment, region, chemistry).
@@ -209,7 +221,7 @@ class Shoppers:
         energy = np.log(energy)
         self.served = self.serving(now, energy)
         felt = self.own.patience[:, None, None] * np.log(self.waiting)
-        closed = market.barred, self.still_closed, self.barred
+        closed = self.law, self.still_closed, self.barred
         changing = np.log(self.cost), self.lasting, self.peers, *closed, self.opened, self.served, felt, energy
         places = market.makers_choice, market.unexplained_taste, self.regions.range_taste
         own = self.segments
