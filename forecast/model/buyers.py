@@ -64,6 +64,7 @@ class Shoppers:
         self.waiting = blank((worlds, segments, chemistries), 1.0)
         self.opened, self.served = blank(self.waiting.shape), blank(self.waiting.shape)
         self.energy, self.heavier = blank((worlds, chemistries)), blank((worlds, chemistries))
+        self.law, self.lifted = blank(self.shape), blank(self.shape, np.inf)
         self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / self.segments.acceptance_time)
         self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
         self.wish = blank(self.shape)
@@ -115,6 +116,7 @@ class Shoppers:
     def shop(self, market, now: int) -> None:
         """Those who are due choose; their wishes divide the month's demand and what is still waiting."""
         self.admit(market, now)
+        self.obey(market, now)
         self.weigh(market, now)
         if now % QUARTER == 0:
             self.align(market)
@@ -128,6 +130,16 @@ class Shoppers:
         """A chemistry is designed in from its first serial samples; then product lines open to it one by one, as after a bar is lifted."""
         numbers = market.programme_stage, market.offered, self.segments.design_in, self.segments.acceptance_time, self.first_sample, self.opened
         self.offers.admit(float(now), SAMPLES, *self.worlds_last(*numbers))
+
+    def obey(self, market, now: int) -> None:
+        """A stricter bar closes products at once; one that is lifted keeps them closed until others are designed."""
+        if np.array_equal(self.law, market.barred):
+            return
+        looser = market.barred < self.law
+        np.copyto(self.lifted, now, where=looser & np.isinf(self.lifted))
+        waits = looser & (now < self.lifted + by_cell(self.segments.design_in))
+        np.copyto(self.law, market.barred, where=~waits)
+        np.copyto(self.lifted, np.inf, where=~waits)
 
     def fix(self) -> None:
         """Work out once what no price and no month changes: how chemistries last, charge and stand cold."""
@@ -190,7 +202,7 @@ class Shoppers:
         needed = segments.requirement_path[:, now], segments.requirement_spread
         self.offers.examine(*self.worlds_last(*packs, *needed, self.energy, self.heavier, self.served))
         prices = market.offer_price, market.subsidy, segments.pack_cost[:, now], self.heavier, self.spans
-        closed = market.barred, self.still_closed, self.barred, self.opened, self.served
+        closed = self.law, self.still_closed, self.barred, self.opened, self.served
         places = self.energy, market.makers_choice, market.unexplained_taste, self.regions.range_taste
         tastes = segments.price_sensitivity, segments.weight, segments.taste_spread, segments.imitation, segments.variety, self.on_record
         minds = self.lasting, self.peers, *closed, own.patience, self.waiting

@@ -95,7 +95,7 @@ def weigh(
     spans        (segment, chemistry, realization)          cost of a pack and its replacements over that of one
     lasting      (segment, region, chemistry, realization)  utility that no price changes: cold, charging, safety
     peers        (segment, region, chemistry, realization)  share of recent sales
-    law          (segment, region, chemistry, realization)  share of buyers whose products the law closes to it now
+    law          (segment, region, chemistry, realization)  share of buyers whose products are closed to it by law, or were when they were designed
     still_closed (segment, realization)                     share of a bar that is left a month after it was lifted
     barred       (segment, region, chemistry, realization)  changed: share of buyers whose products are closed to it
     opened       (segment, chemistry, realization)          share of products open to the chemistry; 0 no offer

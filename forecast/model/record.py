@@ -211,8 +211,8 @@ class Record:
             for row in self._rows(name)[:1]:
                 moved = self.state[name] + target[:, row] - np.log(np.maximum(value, 1e-12))
                 self.state[name][...] = np.clip(moved, -LARGEST_FACTOR, LARGEST_FACTOR)
-        self.state["contract_price"][...] = self.contracts[:, now]
         if self._rows("lithium_price"):
+            self.state["contract_price"][...] = self.contracts[:, now]
             fading = self.kept[:, list(WORLDWIDE).index("lithium_price")]  # as it will after the record: what lasts must be stock
             moved = fading * self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
             self.state["lithium_price"][...] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)

@@ -95,23 +95,35 @@ def test_a_new_chemistry_is_designed_in_from_its_first_samples_and_spreads_over_
     np.testing.assert_allclose(opened[10 + 6 + 12, SODIUM], 1 - 1 / np.e, rtol=1e-6)
 
 
-def test_products_open_one_by_one_to_a_chemistry_that_is_no_longer_barred():
-    shoppers, market = stand(segments={"cars": {"acceptance_time": 12}})
+def test_products_open_one_by_one_to_a_chemistry_that_is_no_longer_barred_once_they_are_designed():
+    shoppers, market = stand(segments={"cars": {"acceptance_time": 12, "design_in": 4}})
     open_to = []
-    for month in range(18):
+    for month in range(22):
         market.barred[..., LFP] = 0.8 if month < 6 else 0.1
+        shoppers.obey(market, month)
         shoppers.admit(market, month)
         shoppers.weigh(market, month)
         open_to.append(shoppers.offered("admission")[0, CARS, 0, LFP])
-    np.testing.assert_allclose(open_to[:6], 0.2, rtol=1e-6)
-    np.testing.assert_allclose(open_to[5 + 12], 1 - 0.8 / np.e, rtol=1e-6)
-    assert (np.diff(open_to[5:]) > 0).all()
+    np.testing.assert_allclose(open_to[:10], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(open_to[9 + 12], 1 - 0.8 / np.e, rtol=1e-6)
+    assert (np.diff(open_to[9:]) > 0).all()
+
+
+def test_a_stricter_bar_closes_at_once_even_while_another_is_forgotten():
+    shoppers, market = stand(segments={"cars": {"acceptance_time": 12, "design_in": 4}})
+    for month, law, closed in ((0, 0.5, 0.5), (1, 0.2, 0.5), (3, 0.2, 0.5), (4, 0.9, 0.9), (5, 0.2, 0.9), (8, 0.2, 0.9)):
+        market.barred[..., LFP] = law
+        shoppers.obey(market, month)
+        np.testing.assert_allclose(shoppers.law[:, CARS, :, LFP], closed, err_msg=str(month))
+    shoppers.obey(market, 9)
+    np.testing.assert_allclose(shoppers.law[:, CARS, :, LFP], 0.2)
 
 
 def test_what_nobody_offers_or_the_law_forbids_is_not_admitted():
     shoppers, market = stand()
     market.offered[:, NMC] = 0
     market.barred[..., LFP] = 0.3
+    shoppers.obey(market, 0)
     shoppers.admit(market, 0)
     shoppers.weigh(market, 0)
     np.testing.assert_allclose(shoppers.offered("admission")[..., LFP], 0.7, rtol=1e-6)

@@ -223,6 +223,12 @@ def replay_of(**differences):
     return simulated(steered_world(**differences), 1, range(2), monthly=True)
 
 
+def test_contracts_drift_from_spot_prices_while_neither_is_on_record():
+    differences = {"record": {"lithium": None, "lithium_ends": None}, "unexplained": {"contract_price_spread": 0.3}}
+    seen = replay_of(**differences)["unexplained_contract_price"][:, 1:OBSERVED]
+    assert (np.diff(seen, axis=1) != 0).all()
+
+
 @pytest.mark.parametrize("series", SERIES)
 def test_what_was_observed_after_the_last_observed_year_is_not_seen(series):
     later = {2019: 0.9, 2021: 0.01} if series.startswith("lfp") else {2019: 30, 2021: 90_000}
