@@ -41,7 +41,7 @@ UNITS = {
 
 
 def draw_lithium(axes, results: xr.Dataset, observed: Series | None, today: float | None, single: int = SINGLE) -> None:
-    """Monthly fan in thousand USD/t, some realizations alone, and yearly means observed."""
+    """Monthly fan in thousand USD/t, some realizations alone, and what was published for years, which follows contracts."""
     price = results["lithium_price"].load() / THOUSAND
     when = dates(results)
     axes.set_xlim(np.floor(when[0]), np.ceil(when[-1]))
@@ -49,7 +49,7 @@ def draw_lithium(axes, results: xr.Dataset, observed: Series | None, today: floa
         axes.plot(when, price.isel(realization=i), color=FAINT, linewidth=0.6, alpha=0.75, label="single realizations" if i == 0 else None)
     fan(axes, when, price, INK if not single else CYCLE[1])
     money(axes)
-    observed_points(axes, {year: value / THOUSAND for year, value in (observed or {}).items()}, 0.5, text="observed, mean of the year")
+    observed_points(axes, {year: value / THOUSAND for year, value in (observed or {}).items()}, 0.5, text="published for the year (contracts)")
     today_line(axes, today)
 
 

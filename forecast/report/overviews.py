@@ -46,12 +46,12 @@ def history_panel(results: xr.Dataset, observed: Mapping[str, Any], last: int = 
               ``ev_demand_outside_iea`` (GWh/yr, taken off the vehicles), each {year: value}, and ``lfp_share``
               {region: {year: share of car batteries}}
     """
-    titles = ["Lithium-ion cell, USD/kWh", "Lithium carbonate, thousand USD/t", "Vehicle batteries, GWh/yr", "Storage batteries, GWh/yr"]
+    titles = ["Lithium-ion cell, USD/kWh", "Lithium contracts, thousand USD/t", "Vehicle batteries, GWh/yr", "Storage batteries, GWh/yr"]
     lfp = [f"LFP in cars, {'world' if region == WORLD else label(region)}" for region in REPLAYED_REGIONS]
     figure = canvas(13, 5.8, f"The past replayed, to {last}: model and observation", results)
     grid = panels(figure, 2, 4, titles + lfp)
     results = until(results, last)
-    lithium = in_blocks(results["lithium_price"], by_year) / 1000
+    lithium = in_blocks(results["lithium_contract_price"], by_year) / 1000  # published for a year are contracts
     draw_past(grid[0], in_blocks(results["mean_cell_price"], by_year), observed.get("cell_price"), INK)
     draw_past(grid[1], lithium, {year: value / 1000 for year, value in observed.get("lithium_price", {}).items()}, INK)
     vehicles = electric_vehicles(results, observed.get("ev_demand_outside_iea"))
