@@ -24,15 +24,17 @@ RARELY = 100_000
 """New objects after which rings of them are looked for; after 700, as usual, it is done hundreds of times while libraries load: 0.2 s."""
 
 _ours = False
+_workers = 1
 
 
-def lightly(cluster: bool = False) -> None:
+def lightly(cluster: bool = False, workers: int = 1) -> None:
     """Take of libraries what a command uses.
 
     cluster  the command computes elsewhere, with one of those that others do without
+    workers  processes like this one, which share the processors
     """
-    global _ours
-    _ours = True
+    global _ours, _workers
+    _ours, _workers = True, workers
     gc.set_threshold(RARELY)
     atexit.register(gc.freeze)  # rings of objects are not looked for when all memory is given back anyway: 0.3 s
     with suppress(AttributeError, OSError):  # other systems have one heap
@@ -58,6 +60,10 @@ def kernels_as_kept() -> None:
 
 
 def may_copy() -> bool:
-    """Whether this process may make copies of itself: ours from the start, and not one of several workers already."""
-    workers = sys.modules.get("multiprocessing")  # a worker was begun by it
-    return _ours and hasattr(os, "fork") and (workers is None or workers.parent_process() is None)
+    """Whether this process may make copies of itself: ours from the start, it knows which threads it has."""
+    return _ours and hasattr(os, "fork")
+
+
+def copies(processors: int) -> int:
+    """How many copies this process may make so that all processors have work."""
+    return max(0, processors // _workers - 1) if may_copy() else 0

@@ -10,6 +10,7 @@ from forecast.ensemble import manifest
 from forecast.ensemble.execute import Outcome, Progress, cores, run
 from forecast.ensemble.plan import Plan
 from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
+from forecast.loading import kernels_as_kept
 
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
@@ -67,6 +68,7 @@ def run_ensemble(
         force=force,
         progress=progress,
         finish=partial(sum_up, pictures=drawn, workers=workers or cores()),
+        meanwhile=get_ready,
         more=PICTURES if drawn else 0,
     )
 
@@ -80,6 +82,14 @@ def name_of(scenario: Scenario) -> str:
     if file.name == SCENARIO and (file.parent / manifest.NAME).is_file():
         return scenario_of(file.parent)
     return scenario.name
+
+
+def get_ready() -> None:
+    """Load what summing up uses: half a second's work."""
+    from forecast.assess import fitting, summary  # noqa: F401
+    from forecast.ensemble import export  # noqa: F401
+
+    kernels_as_kept()
 
 
 def sum_up(folder: Path, results: Any, pictures: bool = True, workers: int = 1) -> None:
