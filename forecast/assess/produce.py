@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from forecast.ensemble import manifest
 from forecast.ensemble.execute import Outcome, Progress, cores, run
 from forecast.ensemble.plan import Plan
@@ -85,11 +87,12 @@ def name_of(scenario: Scenario) -> str:
 
 
 def get_ready() -> None:
-    """Load what summing up uses: half a second's work."""
-    from forecast.assess import fitting, summary  # noqa: F401
+    """Load what summing up uses, half a second's work; and compile it if that was never done, some seconds'."""
+    from forecast.assess import curves, summary  # noqa: F401
     from forecast.ensemble import export  # noqa: F401
 
     kernels_as_kept()
+    curves.fit(curves.EXAMPLE, 2000 + np.arange(curves.EXAMPLE.size))
 
 
 def sum_up(folder: Path, results: Any, pictures: bool = True, workers: int = 1) -> None:
