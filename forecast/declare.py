@@ -13,8 +13,6 @@ from typing import Any, get_args, get_origin
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from forecast.special import ndtri
-
 
 @dataclass(frozen=True)
 class Prior:
@@ -53,6 +51,8 @@ class Family:
 
 
 def _normal(probability, mean, sd):
+    from forecast.special import ndtri
+
     return mean + sd * ndtri(probability)
 
 

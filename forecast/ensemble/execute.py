@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import forecast.special  # noqa: F401  what draws need of it is loaded fastest before there are threads
 from forecast import loading
 from forecast.ensemble import compiling, manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
