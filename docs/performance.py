@@ -37,6 +37,11 @@ def number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def percent(share: float | None) -> str:
+    """A share for a table."""
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
 def rows_table(rows: Rows, columns: Sequence[str] = ()) -> str:
     """Rows as they were measured."""
     columns = list(columns) or list(rows[0])
@@ -100,7 +105,7 @@ def page(found: Mapping[str, Any]) -> str:
     """The page."""
     about = dict(found["machine"][0])
     own = {name: about.pop(name) for name in ("processor", "cores", "memory", "system", "Python")}
-    profile = [{"what": row["what"], "share": f"{100 * row['share']:.0f} %", "milliseconds": row["milliseconds"]} for row in found["block"]]
+    profile = [{"what": row["what"], "share": percent(row["share"]), "milliseconds": row["milliseconds"]} for row in found["block"]]
     words = own | {
         "libraries": ", ".join(f"{name} {version}" for name, version in about.items()),
         "crowd": f"{found['crowd']:,}",

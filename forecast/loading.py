@@ -17,26 +17,32 @@ UNUSED = ("dask", "distributed", "pint")
 """What xarray loads, where it is installed, to see that our arrays are none of theirs: half a second."""
 HEAPS = 2
 """For threads to share; the system would give each its own, and each keeps what was freed in it: a fifth of the memory of a summary."""
-MOST_HEAPS = -8
-"""What the C library of Linux calls M_ARENA_MAX."""
+KEPT, ON_ITS_OWN = 1 << 27, 1 << 25
+"""Bytes that are kept when they are freed, and bytes from which on memory is asked for and given back on its own, at most so many:
+to get a block's memory anew, page by page, and cleared, each time takes a tenth of the time of a large summary."""
+MOST_HEAPS, MOST_KEPT, LEAST_ON_ITS_OWN = -8, -1, -3
+"""What the C library of Linux calls M_ARENA_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD."""
 
 RARELY = 100_000
 """New objects after which rings of them are looked for; after 700, as usual, it is done hundreds of times while libraries load: 0.2 s."""
 
 _ours = False
+_workers = 1
 
 
-def lightly(cluster: bool = False) -> None:
+def lightly(cluster: bool = False, workers: int = 1) -> None:
     """Take of libraries what a command uses.
 
     cluster  the command computes elsewhere, with one of those that others do without
+    workers  processes like this one, which share the processors
     """
-    global _ours
-    _ours = True
+    global _ours, _workers
+    _ours, _workers = True, workers
     gc.set_threshold(RARELY)
     atexit.register(gc.freeze)  # rings of objects are not looked for when all memory is given back anyway: 0.3 s
     with suppress(AttributeError, OSError):  # other systems have one heap
-        ctypes.CDLL(None).mallopt(MOST_HEAPS, HEAPS)
+        for what, value in ((MOST_HEAPS, HEAPS), (MOST_KEPT, KEPT), (LEAST_ON_ITS_OWN, ON_ITS_OWN)):
+            ctypes.CDLL(None).mallopt(what, value)
     for name in () if cluster else UNUSED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
@@ -58,6 +64,10 @@ def kernels_as_kept() -> None:
 
 
 def may_copy() -> bool:
-    """Whether this process may make copies of itself: ours from the start, and not one of several workers already."""
-    workers = sys.modules.get("multiprocessing")  # a worker was begun by it
-    return _ours and hasattr(os, "fork") and (workers is None or workers.parent_process() is None)
+    """Whether this process may make copies of itself: ours from the start, it knows which threads it has."""
+    return _ours and hasattr(os, "fork")
+
+
+def copies(processors: int) -> int:
+    """How many copies this process may make so that all processors have work."""
+    return max(0, processors // _workers - 1) if may_copy() else 0

@@ -107,8 +107,12 @@ def die_always(world, seed, numbers, monthly):
 
 
 def main(folder, *words):
-    """Run twenty blocks slowly with two workers; words: resume, serial, stuck, limited (no large file)."""
+    """Run twenty blocks slowly with two workers; words: resume, serial, copies, stuck, limited (no large file)."""
+    from forecast import loading
     from forecast.cli import exit_code
+
+    if "copies" in words:
+        loading.lightly()  # as the program does, whose workers are copies of it
 
     if "limited" in words:
         import resource

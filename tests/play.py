@@ -48,12 +48,12 @@ class Stage(simpy.Environment):
             self.spectator(self)
 
 
-def play(parameters, seed=1, realizations=None, **staging):
-    """``simulate`` on a stage; returns the stage, with ``results`` by month."""
+def play(parameters, seed=1, realizations=None, monthly=True, **staging):
+    """``simulate`` on a stage; returns the stage, with ``results``."""
     realizations = np.arange(parameters.size) if realizations is None else realizations
     stage = Stage(**staging)
     with mock.patch.object(world, "simpy", SimpleNamespace(Environment=lambda: stage)):
-        stage.results = world.simulate(parameters, seed, realizations, monthly=True)
+        stage.results = world.simulate(parameters, seed, realizations, monthly=monthly)
     return stage
 
 

@@ -25,6 +25,8 @@ GOOD_FIT = 0.9
 BATCH = 512
 TOGETHER = 1 << 16
 """Series that are looked at together: more take more memory and no less time."""
+EXAMPLE = 1 / (1 + np.exp(np.linspace(8, -8, 16, dtype=np.float32)))[None]
+"""An S-curve (1, years) such as are fitted."""
 LOGISTIC_LOW, LOGISTIC_HIGH = np.array([0.005, 1990.0, np.log(0.1)]), np.array([1.0, 2150.0, np.log(30.0)])
 BASS_LOW, BASS_HIGH = np.log([1e-7, 1e-3, 0.005]), np.log([1.0, 5.0, 1.0])
 PARAMETERS = {

@@ -6,10 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from forecast.ensemble import manifest
 from forecast.ensemble.execute import Outcome, Progress, cores, run
 from forecast.ensemble.plan import Plan
 from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
+from forecast.loading import kernels_as_kept
 
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
@@ -67,6 +70,7 @@ def run_ensemble(
         force=force,
         progress=progress,
         finish=partial(sum_up, pictures=drawn, workers=workers or cores()),
+        meanwhile=get_ready,
         more=PICTURES if drawn else 0,
     )
 
@@ -80,6 +84,15 @@ def name_of(scenario: Scenario) -> str:
     if file.name == SCENARIO and (file.parent / manifest.NAME).is_file():
         return scenario_of(file.parent)
     return scenario.name
+
+
+def get_ready() -> None:
+    """Load what summing up uses, half a second's work; and compile it if that was never done, some seconds'."""
+    from forecast.assess import curves, summary  # noqa: F401
+    from forecast.ensemble import export  # noqa: F401
+
+    kernels_as_kept()
+    curves.fit(curves.EXAMPLE, 2000 + np.arange(curves.EXAMPLE.size))
 
 
 def sum_up(folder: Path, results: Any, pictures: bool = True, workers: int = 1) -> None:

@@ -137,8 +137,9 @@ def _place(name: str) -> tuple[Any, str]:
 
 
 def _together(wanted: Asked, copies: int) -> None:
-    """Compile, with the help of some copies of this process."""
+    """Compile, with the help of some copies of this process, which die with it."""
     children: list[int] = []
+    alive, held = os.pipe()
     try:
         for _ in range(copies):
             with warnings.catch_warnings():
@@ -146,6 +147,8 @@ def _together(wanted: Asked, copies: int) -> None:
                 child = os.fork()
             if child == 0:
                 try:
+                    os.close(held)
+                    threading.Thread(target=lambda: os.read(alive, 1) or os._exit(1), daemon=True).start()
                     with suppress(BaseException):
                         _compile(wanted)
                 finally:
@@ -159,6 +162,8 @@ def _together(wanted: Asked, copies: int) -> None:
     finally:
         for child in children:
             os.waitpid(child, 0)
+        os.close(alive)
+        os.close(held)
 
 
 def _compile(wanted: Asked) -> None:
@@ -183,6 +188,7 @@ def _take(name: str, kernel: Any, kinds: tuple[Any, ...], patience: float) -> No
     lock = Path(kernel.stats.cache_path, f"{name}.lock")
     with FileLock(lock, timeout=patience):
         if not kept(kernel):
+            kernel.targetoptions["no_cfunc_wrapper"] = True  # nobody calls it from C
             kernel.compile(kinds)
             for file in _kept_by(kernel):
                 os.utime(file)  # numba goes by what code says, and leaves its files alone where code was only saved again

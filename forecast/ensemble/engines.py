@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Protocol
@@ -38,10 +39,14 @@ class Serial:
 
 
 class Processes:
-    """Blocks in worker processes; the blocks of a worker that dies are computed again by new workers."""
+    """Blocks in worker processes; the blocks of a worker that dies are computed again by new workers.
 
-    def __init__(self, workers: int):
-        self.workers = workers
+    Workers are copies of this process where it may make some: what it has loaded they need not load.
+    meanwhile  done here once they are at work
+    """
+
+    def __init__(self, workers: int, meanwhile: Callable[[], object] | None = None):
+        self.workers, self.meanwhile = workers, meanwhile
 
     def compute(self, work: Work, blocks: Iterable[int]) -> Generator[Any, None, None]:
         """Yield what ``work`` returns for every block, as it comes."""
@@ -67,13 +72,14 @@ class Processes:
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor, as_completed
 
-        spawn = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(self.workers, len(blocks)), spawn, _begin, (work,))
+        context = multiprocessing.get_context("fork" if loading.may_copy() else "spawn")
+        workers = min(self.workers, len(blocks))
+        pool = ProcessPoolExecutor(workers, context, _begin, (work, workers))
         try:
             with _quiet_start():
                 futures = {pool.submit(_work, block): block for block in blocks}
-            import xarray  # noqa: F401  the summary will need it: half a second's work, done here while the workers compute
-
+            if self.meanwhile is not None:
+                self.meanwhile()
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
@@ -90,7 +96,9 @@ def _quiet_start() -> Iterator[None]:
     os.environ.update(ONE_THREAD)
     signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of copies made beside threads: they use none of theirs
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         for name, value in before.items():
@@ -107,17 +115,18 @@ def _stop(pool: Any) -> None:
 _task: Work | None = None
 
 
-def _begin(work: Work) -> None:
-    """Prepare a worker: remember the work, and die with the parent."""
+def _begin(work: Work, workers: int) -> None:
+    """Prepare one of some workers: remember the work, and die with the parent."""
     import multiprocessing
 
     global _task
     _task = work
-    loading.lightly()
+    loading.lightly(workers=workers)
     if "fork" in multiprocessing.get_all_start_methods():
         # Nothing is forked; but locks that libraries make for themselves then have no name that outlives a killed worker.
         multiprocessing.set_start_method("fork", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import forecast.special  # noqa: F401  what draws need of it is loaded fastest before there are threads
 from forecast import loading
 from forecast.ensemble import compiling, manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
@@ -42,7 +43,7 @@ def simulate_block(
 ) -> dict[str, np.ndarray]:
     """Draw the parameters of some realizations, from the posterior what it holds, and simulate them side by side."""
     shorter = world.model_copy(update={"last_year": world.first_year})
-    compiling.once(lambda: _play(shorter, seed, realizations[:1], monthly, posterior), copies=loading.may_copy() * (cores() - 1))
+    compiling.once(lambda: _play(shorter, seed, realizations[:1], monthly, posterior), copies=loading.copies(cores()))
     return _play(world, seed, realizations, monthly, posterior)
 
 
@@ -125,6 +126,7 @@ def run(
     force: bool = False,
     progress: Progress | None = None,
     finish: Finish | None = None,
+    meanwhile: Callable[[], object] | None = None,
     simulate: Simulate | None = None,
     more: int = 0,
 ) -> Outcome:
@@ -133,6 +135,7 @@ def run(
     workers   processes; all cores if None. One works in this process
     resume    continue an unfinished run of the same plan
     force     replace older results, once the new ones are whole, or an unfinished run
+    meanwhile done while other processes compute: gets ready for ``finish``
     simulate  ``simulate_block`` with the posterior of the plan if None
     more      bytes that ``finish`` adds to the results and their summary
 
@@ -149,7 +152,7 @@ def run(
                 return earlier
             done = _begin(plan, folder, partial, resume, force, more)
             computed = plan.realizations - sum(_size(plan, block) for block in done)
-            chosen = engine or _engine(plan, workers, len(plan.blocks) - len(done))
+            chosen = engine or _engine(workers or cores(), len(plan.blocks) - len(done), meanwhile)
             work = Work(partial, plan, simulate or functools.partial(simulate_block, posterior=plan.posterior))
             _compute(chosen, work, plan, done, progress)
             return _complete(plan, folder, partial, finish, began, computed)
@@ -171,9 +174,11 @@ def _size(plan: Plan, block: int) -> int:
     return place.stop - place.start
 
 
-def _engine(plan: Plan, workers: int | None, blocks: int) -> Engine:
-    wanted = min(workers or cores(), blocks)
-    return Serial() if wanted <= 1 else Processes(wanted)
+def _engine(workers: int, blocks: int, meanwhile: Callable[[], object] | None) -> Engine:
+    """Processes, also for one block if a copy of this one can compute it meanwhile."""
+    wanted = min(workers, blocks)
+    alone = wanted <= 1 and not (blocks and meanwhile and loading.copies(workers))
+    return Serial() if alone else Processes(wanted, meanwhile)
 
 
 def _already_there(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> Outcome | None:

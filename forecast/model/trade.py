@@ -26,7 +26,7 @@ def worlds_last(*arrays: np.ndarray) -> list[np.ndarray]:
     return [array.T if array.ndim < 3 else array.transpose(LAST[array.ndim]) for array in arrays]
 
 
-@njit(inline="always")
+@njit(nogil=True, error_model="numpy")
 def anywhere(number, m, k):
     """Whether a number (maker, chemistry, realization) of a line is above 0 in any world."""
     found = False
@@ -35,7 +35,7 @@ def anywhere(number, m, k):
     return found
 
 
-@njit(inline="always")
+@njit(nogil=True, error_model="numpy")
 def makers_of(k, lines, more, found):
     """Note the makers of a chemistry in any world: of two numbers (maker, chemistry, realization) one is above 0; returns how many."""
     count = 0
@@ -125,7 +125,7 @@ def post(cash, full, good, pressure, local, usual, slope, lowest, given, given_c
                 margin[m, k, r] = price[m, k, r] / full[m, k, r] - 1.0
 
 
-@njit(inline="always")
+@njit(nogil=True, error_model="numpy")
 def among_living(number, alive, k, r):
     """Mean over makers in business of a number (maker, chemistry, realization), for one chemistry and realization."""
     total = count = 0.0
@@ -163,10 +163,11 @@ def divide(price, cost, capacity, alive, elasticity, home, factor, power, credit
     away, here = np.empty((3, regions, worlds)), np.empty((3, regions, worlds))  # of makers by home: pull, pull x price, pull squared
     for k in range(chemistries):
         count = makers_of(k, capacity, capacity, sellers)
-        away[:], here[:] = 0.0, 0.0
         for r in range(worlds):
             lowest[r] = np.inf
             offered[k, r] = 0.0
+            for g in range(regions):
+                away[0, g, r] = away[1, g, r] = away[2, g, r] = here[0, g, r] = here[1, g, r] = here[2, g, r] = 0.0
         for i in range(count):
             m = sellers[i]
             for r in range(worlds):

@@ -1,4 +1,7 @@
-"""Where the time of a block goes: agents, compiled kernels, the clock, drawing, recording, writing, summing up."""
+"""Where the time of a block goes, by file of the model; and drawing, births, the clock, writing and summing up.
+
+The block is one as runs play most: by year, and not the first of a process, which meets all of its memory for the first time.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,10 @@ import numpy as np
 
 from tests.play import Stage, play
 
-KERNELS = "choice, in compiled kernels"
-PARTS = {
-    "Shoppers": "other work of buyers",
-    **dict.fromkeys(("Manufacturers", "Plants", "Programmes", "Suppliers"), "makers, plants, programmes and suppliers"),
-    **dict.fromkeys(("Mines", "LithiumMarket", "Minerals", "Recyclers"), "mines, lithium, minerals and recyclers"),
-    **dict.fromkeys(("SegmentDemand", "Policy", "Record"), "demand, policy and the record of the past"),
-    "keep_record": "writing down every month",
-}
+KERNELS = "choice"
+RECORD = "market, written down every month"
+DRAWN, BORN, CLOCK, WRITTEN, SUMMED = "drawing parameters", "birth of agents", "simpy", "writing to the disk", "summing up"
+UNWATCHED = "all but the last two, measured at once"
 
 
 class Timed:
@@ -51,8 +50,7 @@ def counted(clock: Counter[str]) -> Iterator[None]:
 
     def process(stage, generator):
         known = generator.gi_frame.f_locals
-        name = type(known["self"]).__name__ if "self" in known else generator.__name__
-        stage.agents[name] = known.get("self")
+        name = type(known["self"]).__module__.rpartition(".")[2] if "self" in known else RECORD
         stage.cast.append(iter(Timed(generator, clock, name)))
 
     run = Stage.run
@@ -60,7 +58,7 @@ def counted(clock: Counter[str]) -> Iterator[None]:
     def whole(stage, until=None):
         began = time.process_time()
         run(stage, until)
-        clock["clock"] += time.process_time() - began
+        clock[CLOCK] += time.process_time() - began
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(Stage, "process", process))
@@ -92,7 +90,7 @@ def watched(kernel: Callable, clock: Counter[str]) -> Callable:
 
 
 def block(size: int, buyers: int) -> dict[str, Any]:
-    """One block of the baseline on one core: milliseconds a realization of every part, and of its choices in nanoseconds."""
+    """One block of the baseline on one core: milliseconds a realization of every part, and of all that is played, unwatched."""
     from forecast.assess.summary import summarise
     from forecast.ensemble import store
     from forecast.ensemble.design import draw
@@ -101,20 +99,22 @@ def block(size: int, buyers: int) -> dict[str, Any]:
     from forecast.scenario import dump, load
 
     scenario, numbers = load("baseline", [f"buyers.number={buyers}"]), np.arange(size)
-    simulate_block(scenario.world, 1, np.arange(2), False)
     clock: Counter[str] = Counter()
-    drawn = spent("draw", clock, lambda: draw(scenario.world, 1, numbers))
-    with counted(clock):
-        spent("play", clock, lambda: play(drawn, 1, numbers))
-    arrays = simulate_block(scenario.world, 1, numbers, False)
     plan = Plan("baseline", scenario.world, dump(scenario), 1, size, size)
     with tempfile.TemporaryDirectory() as folder:
         partial = Path(folder) / "block.partial"
         store.create(partial, plan)
-        spent("write", clock, lambda: store.write_block(partial, plan, 0, arrays, []))
+        store.write_block(partial, plan, 0, simulate_block(scenario.world, 1, numbers, False), [])
+        summarise(store.open_arrays(partial, store.files_of(partial, store.receipts(partial)), []))
+        arrays = spent(UNWATCHED, clock, lambda: simulate_block(scenario.world, 1, numbers, False))
+        spent(WRITTEN, clock, lambda: store.write_block(partial, plan, 0, arrays, []))
         results = store.open_arrays(partial, store.files_of(partial, store.receipts(partial)), [])
-        spent("sum up", clock, lambda: summarise(results))
-    return {"size": size, "buyers": buyers, "parts": parts(clock, size)}
+        spent(SUMMED, clock, lambda: summarise(results))
+    drawn = spent(DRAWN, clock, lambda: draw(scenario.world, 1, numbers))
+    with counted(clock):
+        spent("play", clock, lambda: play(drawn, 1, numbers, monthly=False))
+    unwatched = {"what": UNWATCHED, "share": None, "milliseconds": 1000 * clock.pop(UNWATCHED) / size}
+    return {"size": size, "buyers": buyers, "parts": [*parts(clock, size), unwatched]}
 
 
 def spent(name: str, clock: Counter[str], act: Callable[[], Any]) -> Any:
@@ -126,14 +126,17 @@ def spent(name: str, clock: Counter[str], act: Callable[[], Any]) -> Any:
 
 
 def parts(clock: Counter[str], size: int) -> list[dict[str, Any]]:
-    """Parts that add up to the whole work of a block; share of it and milliseconds a realization."""
-    agents = {name: seconds for name, seconds in clock.items() if name not in ("draw", "play", "write", "sum up", "clock", KERNELS)}
-    found: Counter[str] = Counter({KERNELS: clock[KERNELS], "drawing parameters": clock["draw"], "writing to the disk": clock["write"]})
-    for name, seconds in agents.items():
-        found[PARTS.get(name, "other agents")] += seconds
-    found[PARTS["Shoppers"]] -= clock[KERNELS]
-    found["simpy"] = clock["clock"] - sum(agents.values())
-    found["birth of agents"] = clock["play"] - clock["clock"]
-    found["summing up"] = clock["sum up"]
+    """Parts that add up to the whole work of a block; share of it and milliseconds a realization.
+
+    clock  seconds of each file of the model, those of buyers with choice, which is within; of the clock with all of these;
+           of the play with the clock; of the rest
+    """
+    found = Counter(clock)
+    acted = sum(seconds for name, seconds in clock.items() if name not in ("play", CLOCK, KERNELS, DRAWN, WRITTEN, SUMMED))
+    found["buyers"] -= clock[KERNELS]
+    found[BORN] = found.pop("play") - clock[CLOCK]
+    found[CLOCK] -= acted
     whole = found.total()
-    return [{"what": name, "share": seconds / whole, "milliseconds": 1000 * seconds / size} for name, seconds in found.most_common()]
+    last = [(name, found.pop(name)) for name in (WRITTEN, SUMMED)]
+    told = [*found.most_common(), *last]
+    return [{"what": name, "share": seconds / whole, "milliseconds": 1000 * seconds / size} for name, seconds in told]

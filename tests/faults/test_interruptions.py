@@ -45,8 +45,9 @@ def ended(child):
 
 def workers_of(child):
     """Worker processes: children of the run that compute."""
+    known = b"spawn_main", str(SCRIPT).encode()
     children = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children if any(word in Path(f"/proc/{pid}/cmdline").read_bytes() for word in known)]
 
 
 def group_is_gone(child, seconds=5):
@@ -65,10 +66,10 @@ def resume(folder):
     return run(PLAN, folder, workers=1, resume=True, simulate=fake_world.simulate)
 
 
-@pytest.mark.parametrize("how", ["serial", "pool", "stuck"])
+@pytest.mark.parametrize("how", [("serial",), ("pool",), ("stuck",), ("copies",), ("copies", "stuck")])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_run_and_says_how_to_resume(tmp_path, expected, how, number):
-    child = started(tmp_path / "run", how)
+    child = started(tmp_path / "run", *how)
     child.send_signal(number)
     code, message = ended(child)
     assert code == 130
@@ -81,15 +82,17 @@ def test_a_signal_stops_the_run_and_says_how_to_resume(tmp_path, expected, how, 
     assert (tmp_path / "run/manifest.json").read_bytes() == expected
 
 
-def test_ctrl_c_reaches_the_whole_group_without_a_traceback(tmp_path):
-    child = started(tmp_path / "run", "pool")
+@pytest.mark.parametrize("how", ["pool", "copies"])
+def test_ctrl_c_reaches_the_whole_group_without_a_traceback(tmp_path, how):
+    child = started(tmp_path / "run", how)
     os.killpg(child.pid, signal.SIGINT)
     code, message = ended(child)
     assert (code, message.count("\n")) == (130, 1), message
 
 
-def test_workers_die_with_their_parent(tmp_path):
-    child = started(tmp_path / "run", "pool")
+@pytest.mark.parametrize("how", ["pool", "copies"])
+def test_workers_die_with_their_parent(tmp_path, how):
+    child = started(tmp_path / "run", how)
     assert workers_of(child)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()

@@ -3,7 +3,10 @@
 import copy
 import functools
 import shlex
+import subprocess
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import fake_world
 import numpy as np
@@ -16,6 +19,8 @@ from forecast.ensemble import execute, manifest, store
 from forecast.ensemble.execute import run
 from forecast.ensemble.plan import Plan, default_block
 from forecast.errors import ForecastError, LockedError, RealizationError, StoreError
+
+TESTS = Path(fake_world.__file__).parent
 
 
 def done(folder, plan=None, **options):
@@ -294,3 +299,22 @@ def test_results_without_their_pictures_are_read_and_do_not_verify(tmp_path):
     (tmp_path / "run/pictures/overview.png").write_bytes(b"half")
     assert store.open_results(tmp_path / "run").sizes["realization"] == 7
     assert len(store.verify(tmp_path / "run")) == 1
+
+
+BESIDE = """
+import os, sys
+import fake_world
+from forecast import loading
+from forecast.ensemble.execute import run
+loading.lightly()
+told = []
+run(fake_world.plan(1, 1), sys.argv[1], workers=2, simulate=fake_world.simulate, meanwhile=lambda: told.append(os.getpid()))
+print(told == [os.getpid()])
+"""
+
+
+def test_while_a_copy_computes_the_only_block_the_program_gets_ready(tmp_path):
+    done(tmp_path / "one", fake_world.plan(1, 1))
+    found = subprocess.run([sys.executable, "-c", BESIDE, str(tmp_path / "two")], capture_output=True, text=True, check=True, cwd=TESTS)
+    assert found.stdout == "True\n"
+    assert manifest_of(tmp_path / "one") == manifest_of(tmp_path / "two")

@@ -65,3 +65,9 @@ def test_what_is_kept_is_loaded_without_a_compiler_and_what_is_not_is_compiled(t
     ready, hits = run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)).split(maxsplit=1)
     assert ready == "False"
     assert ": 1" in hits
+
+
+def test_processes_that_share_the_processors_make_as_many_copies_as_leave_none_idle():
+    told = "from forecast import loading\nprint(loading.copies(8), end=' ')\n"
+    told += "for workers in (1, 2, 3, 8, 9):\n    loading.lightly(workers=workers)\n    print(loading.copies(8), end=' ')"
+    assert run(told) == "0 7 3 1 0 0"
