@@ -103,7 +103,7 @@ calibration-check: $(OUTPUTS)/calibration-check.nc ## calibrate pasts that the m
 
 $(OUTPUTS)/calibration-check.nc: $(filter-out scenarios/%.nc,$(ENGINE)) scenarios/baseline.yaml $(PACKAGE)
 	@mkdir -p $(@D)
-	@$(FORECAST) calibrate baseline --set prior= --until 2024 --check $(TRIALS) --output $@ --workers $(WORKERS)
+	@$(FORECAST) calibrate baseline --set prior= --until 2024 --check $(TRIALS) --output $@ --workers $(WORKERS) --force
 
 hindcast: $(OUTPUTS)/hindcast/scores.json ## the track record: forecasts from 2018-23, scored, in outputs/hindcast (minutes)
 

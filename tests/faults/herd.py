@@ -61,10 +61,10 @@ def kill(group):
 
 
 def children(process):
-    """Workers of a run: processes that it has spawned to compute."""
+    """Workers of a run: its processes but the one that clears up after them."""
     try:
         found = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
-        return [int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [int(child) for child in found if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
     except OSError:
         return []
 
@@ -81,6 +81,9 @@ def _serve():
     import xarray  # noqa: F401
     import zarr  # noqa: F401
 
+    from forecast import loading
+
+    loading.lightly()  # as the command does: workers are copies
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         child = os.fork()
