@@ -13,7 +13,6 @@ from forecast.model.calendar import MONTHS_PER_YEAR
 
 STEEPEST = 1.0  # no trader carries a growth (logarithm a year) beyond this forward
 LARGEST_REVISION = 0.2  # logarithm a month by which the record may correct stocks
-A_LITTLE = 1e-12  # t: nothing is made of nothing
 RESERVE = 0.1  # share of stocks that traders never count as gone
 
 
@@ -66,13 +65,13 @@ def use(own, state, made, content, planned, demand, orders, elsewhere, taken):
 
 
 @njit(inline="always")
-def _convert(own, state, ore):
-    """Turn concentrate into carbonate, as far as converters' plants allow; they follow the mines with a delay.
+def _convert(own, state, mined):
+    """Turn concentrate and brine into carbonate, as far as converters' plants allow; they follow the mines with a delay.
 
     returns  carbonate made
     """
-    state.ore += ore
-    offered = ore + state.ore / own.ore_patience
+    state.ore += mined
+    offered = mined + state.ore / own.ore_patience
     missing = (offered * own.conversion_spare - state.plants) / own.conversion_time
     state.plants += _within(missing, 0.0, state.plants * own.conversion_growth / MONTHS_PER_YEAR)
     used = min(state.ore, state.plants)
@@ -83,17 +82,16 @@ def _convert(own, state, ore):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def ship(own, state, ore, ready, recycled, stockpiling):
+def ship(own, state, mined, recycled, stockpiling):
     """Converters turn ore into carbonate; makers order what they use and adjust their stock; upstream stocks fill the orders.
 
-    ore          contained in concentrate
-    ready        carbonate made where it is mined, from brine
+    mined        contained in ore and brine
     recycled     carbonate from old batteries
     stockpiling  public buying, t/year
     """
     for r in range(len(state)):
         o, s = own[r], state[r]
-        s.upstream += _convert(o, s, ore[r]) + ready[r] + recycled[r]
+        s.upstream += _convert(o, s, mined[r]) + recycled[r]
         s.upstream -= min(stockpiling[r] / MONTHS_PER_YEAR, s.upstream)
         mood = _within(o.stocking * s.trend, -o.stocking_limit, o.stocking_limit)
         wanted = o.downstream_cover * (o.in_process + (1.0 - o.in_process) * np.exp(mood)) * _ahead(o, s)
@@ -104,28 +102,27 @@ def ship(own, state, ore, ready, recycled, stockpiling):
 
 
 @njit(inline="always")
-def _expected_cover(own, state, ore, ready, recycled, mines_add):
+def _expected_cover(own, state, mined, recycled, mines_add):
     """Months of use that traders expect upstream stocks to cover, looking ahead.
 
     They carry the growth of use forward and know the mines that are about to open, so a price turns before the stocks do.
     """
-    made = min(ore, state.plants) * own.conversion_yield + ready
-    arriving = made + recycled
+    arriving = min(mined, state.plants) * own.conversion_yield + recycled
     state.arriving += (arriving - state.arriving) / own.use_memory
     ahead = _ahead(own, state)
-    coming = own.trust * mines_add / MONTHS_PER_YEAR * made / max(ore + ready, A_LITTLE) * own.foresight
+    coming = own.trust * mines_add / MONTHS_PER_YEAR * own.conversion_yield * own.foresight
     surplus = (state.arriving + 0.5 * coming - 0.5 * (state.need + ahead)) * own.foresight * MONTHS_PER_YEAR
     stock = state.upstream + own.stock_seen * state.downstream
     return max(stock + surplus, RESERVE * stock + 1.0) / ahead
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def move_price(own, state, ore, ready, recycled, mines_add, marginal_cost, push, shock, on_record, cover, missed, revision):
+def move_price(own, state, mined, recycled, mines_add, marginal_cost, push, shock, on_record, cover, missed, revision):
     """The price follows what the upstream stock is worth, between marginal cost and the price nobody pays.
 
     A price on record is the price; where stocks do not explain it, they are other than thought and are revised.
 
-    ore, ready, recycled  as in ``ship``
+    mined, recycled  as in ``ship``
     mines_add        output that mines will add within a year, t/year
     marginal_cost    USD/t
     push             logarithm of what stocks are worth beyond what their cover explains
@@ -137,7 +134,7 @@ def move_price(own, state, ore, ready, recycled, mines_add, marginal_cost, push,
     """
     for r in range(len(state)):
         o, s = own[r], state[r]
-        cover[r] = _expected_cover(o, s, ore[r], ready[r], recycled[r], mines_add[r])
+        cover[r] = _expected_cover(o, s, mined[r], recycled[r], mines_add[r])
         normal = o.normal_cover + o.stock_seen * o.downstream_cover
         worth = np.log(o.long_run_price) + o.cover_elasticity * np.log(normal / cover[r]) + push[r]
         lowest, highest = np.log(o.floor * marginal_cost[r]), np.log(o.ceiling)

@@ -10,7 +10,6 @@ from forecast.model.calendar import MONTHS_PER_YEAR, TRADE, month, on
 from forecast.model.cost import LITHIUM_CARBONATE
 from forecast.streams import normal
 
-A_LITTLE = 1e-12  # t/year: no mines are no reason to fail
 
 class Lithium(Block):
     """Stocks, price formation and demand outside batteries."""
@@ -40,7 +39,7 @@ class Lithium(Block):
     contract_lag: Quantity = parameter("month", "Time over which prices in contracts, which yearly averages report, follow the spot price", "assumption: contracts are indexed to the last quarter or two; USGS reports large fixed contracts", 4.0, Lognormal(4.0, 0.5), at_least=1)
     revision: Quantity = parameter("1", "Share of an unexplained price change that reveals, each month, how much stock there really is", "assumption: no stock is counted; what the price tells of it and what is mood is unknown", 0.2, Lognormal(0.2, 0.5), at_least=0, at_most=1)
     noise: Quantity = parameter("1", "Standard deviation of the monthly shock to the logarithm of price", "assumption: sentiment and policy news", 0.06, Lognormal(0.06, 0.3), at_least=0)
-    conversion_yield: Quantity = parameter("1", "Share of the lithium in concentrate of hard rock that converters turn into battery-grade carbonate; brine is counted as the carbonate made of it", "recovery of spodumene conversion 85-90 %; USGS Minerals Yearbook counts hard rock by the concentrate and brine by the carbonate, chloride and hydroxide made", 0.86, Normal(0.86, 0.03), above=0, at_most=1)
+    conversion_yield: Quantity = parameter("1", "Share of the lithium in ore and brine that converters turn into battery-grade carbonate", "recovery of spodumene conversion 85-90 %", 0.86, Normal(0.86, 0.03), above=0, at_most=1)
     ore_loss: Quantity = parameter("1/year", "Rate at which ore that waits for converters is lost to the market", "USGS output of 2017-20 exceeds consumption by half; ore shipped unconcentrated and poor concentrate of those years never reached converters: assumption", 0.4, Lognormal(0.4, 0.5), at_least=0)
     conversion_spare: Quantity = parameter("1", "Converters' plants over the ore they expect", "assumption: Chinese converters ran at 60-80 % of nameplate in normal years", 1.2, Normal(1.2, 0.08), above=0)
     conversion_time: Quantity = parameter("month", "Time over which converters follow the mines", "Kemerton, Kwinana and Chinese plants took 1-3 years to ramp in 2018-23, others less than a year", 12, Lognormal(12, 0.25), at_least=1)
@@ -63,25 +62,19 @@ class LithiumMarket:
         self.kernels, self.own = clearing, parameters.lithium
         self.behaviour = records({name: value for name, value in vars(self.own).items() if name != "other_demand"})
         self.content = side_by_side(parameters.chemistries.lithium * LITHIUM_CARBONATE * 1000.0 * self.own.processing_loss[:, None])
-        self.rocky = np.array([kind == "hard_rock" for kind in parameters.mines.resource], bool)
-        self.ore = np.zeros(parameters.size)
-        self.state = records(self.opening(self.first_need(parameters), self.first_ore(parameters)))
+        self.state = records(self.opening(self.first_need(parameters)))
         self.shock = side_by_side(normal(seed, "lithium price", realizations, parameters.months))
         self.cover = np.zeros(parameters.size)
 
-    def opening(self, need: np.ndarray, ore: np.ndarray) -> dict[str, np.ndarray]:
-        """The state of the market at the start, each (realization,).
-
-        need  consumption, t LCE a month
-        ore   share of it that comes from ore
-        """
+    def opening(self, need: np.ndarray) -> dict[str, np.ndarray]:
+        """The state of the market at the start, each (realization,)."""
         own, nothing = self.own, np.zeros_like(need)
         return {
             "need": need,  # t LCE a month, as slow_need, arriving, plants and orders
             "slow_need": need * np.exp(-own.opening_growth * own.growth_memory / MONTHS_PER_YEAR),
             "growth": own.opening_growth,  # logarithm a year
             "arriving": need,  # carbonate
-            "plants": ore * need / own.conversion_yield * own.conversion_spare,  # ore that converters can take
+            "plants": need / own.conversion_yield * own.conversion_spare,  # ore that converters can take
             "orders": need,
             "ore": nothing,  # t LCE, as all stocks
             "ore_lost": nothing,
@@ -98,12 +91,6 @@ class LithiumMarket:
         sold = segments.history[None, :, :, 0].sum(axis=-1)[..., None] * segments.opening_shares
         cells = (sold.sum(axis=1) * self.content).sum(axis=-1)
         return (cells + self.own.other_demand[0]) / MONTHS_PER_YEAR
-
-    def first_ore(self, parameters) -> np.ndarray:
-        """Share of carbonate that is made of ore when all mines of the start run, (realization,)."""
-        mines = parameters.mines.capacity
-        ore = self.own.conversion_yield * mines[:, self.rocky].sum(axis=-1)
-        return ore / np.maximum(ore + mines[:, ~self.rocky].sum(axis=-1), A_LITTLE)
 
     def run(self, env, market):
         """Use, reorder, ship, and let the price follow the stocks."""
@@ -133,18 +120,16 @@ class LithiumMarket:
         )
 
     def ship(self, market) -> None:
-        """Makers order what they use and adjust their stock; carbonate from ore, brine and old batteries fills the orders."""
+        """Makers order what they use and adjust their stock; the mines' output and recycled lithium fill the orders."""
         market.lithium_supply[...] = market.mine_output.sum(axis=-1)
-        self.ore = market.mine_output[:, self.rocky].sum(axis=-1)
-        self.kernels.ship(self.behaviour, self.state, self.ore, market.lithium_supply - self.ore, market.lithium_recycled, market.stockpiling)
+        self.kernels.ship(self.behaviour, self.state, market.lithium_supply, market.lithium_recycled, market.stockpiling)
 
     def move_price(self, market, shock: np.ndarray) -> None:
         """The price follows what the upstream stock is worth, or the record; a record that stocks do not explain corrects them."""
         self.kernels.move_price(
             self.behaviour,
             self.state,
-            self.ore,
-            market.lithium_supply - self.ore,
+            market.lithium_supply,
             market.lithium_recycled,
             market.mine_coming,
             market.marginal_cost,

@@ -16,12 +16,10 @@ CALM |= {"noise": 0, "cover_elasticity": 1.2, "normal_cover": 10, "opening_cover
 CALM |= {"floor": 1, "ceiling": 80_000, "adjustment_time": 3, "foresight": 0, "stocking": 0, "use_memory": 1}
 CALM |= {"conversion_yield": 0.8, "ore_loss": 0}
 
-QUARRY, SALAR = 1, 2  # of claystone, quarry and salar
-
 
 def stand(**lithium):
-    """A lithium market at its normal cover, and a market whose mines and makers are in balance with it; all lithium comes from ore."""
-    drawn = draw(lively_world(lithium=CALM | lithium, mines={"salar": {"capacity": 0}}), 1, np.arange(2))
+    """A lithium market at its normal cover, and a market whose mines and makers are in balance with it."""
+    drawn = draw(lively_world(lithium=CALM | lithium), 1, np.arange(2))
     agent, market = LithiumMarket(drawn, 1, np.arange(2)), blackboard(drawn)
     market.marginal_cost[...] = 3000
     return agent, market
@@ -34,7 +32,7 @@ def settle(agent, market, months):
     market.lithium_wanted[...] = need - elsewhere
     market.lithium_content[...] = agent.content
     market.cells_made[:, 0] = (need - elsewhere) / agent.content[:, 0]
-    market.mine_output[:, QUARRY] = need / agent.own.conversion_yield
+    market.mine_output[:, 0] = need / agent.own.conversion_yield
     for _ in range(months):
         agent.use(market, elsewhere)
         agent.ship(market)
@@ -44,26 +42,9 @@ def settle(agent, market, months):
 def convert(agent, market, mined):
     """A month in which so much is mined; returns the carbonate that came of it."""
     before = agent.state["upstream"] + agent.state["downstream"]
-    market.mine_output[:, QUARRY] = mined
+    market.mine_output[:, 0] = mined
     agent.ship(market)
     return agent.state["upstream"] + agent.state["downstream"] - before
-
-
-def test_brine_needs_no_converter_and_loses_nothing():
-    agent, market = stand()
-    agent.state["plants"][...] = 0
-    before = agent.state["upstream"] + agent.state["downstream"]
-    market.mine_output[:, SALAR] = 5000
-    agent.ship(market)
-    np.testing.assert_allclose(agent.state["upstream"] + agent.state["downstream"] - before, 5000)
-    assert not agent.state["ore"].any()
-
-
-def test_converters_open_as_large_as_what_comes_from_ore_asks_for():
-    own = {"lithium": CALM | {"conversion_spare": 1.5}, "mines": {"quarry": {"capacity": 100_000}, "salar": {"capacity": 20_000}}}
-    drawn = draw(lively_world(**own), 1, np.arange(2))
-    agent = LithiumMarket(drawn, 1, np.arange(2))
-    np.testing.assert_allclose(agent.state["plants"], agent.state["need"] * 80 / 100 / 0.8 * 1.5)
 
 
 def test_the_market_opens_with_its_first_price_and_its_cover():
@@ -259,7 +240,7 @@ def test_traders_count_on_their_share_of_what_mines_will_add_within_a_year():
     for trust, coming in ((0, 5000), (0.5, 0), (0.5, 5000), (1, 5000)):
         agent, market = stand(foresight=0.8, trust=trust)
         market.mine_coming[...] = coming
-        agent.ore[...] = market.lithium_supply[...] = agent.state["need"] / agent.own.conversion_yield
+        market.lithium_supply[...] = agent.state["need"] / agent.own.conversion_yield
         agent.move_price(market, np.zeros(2))
         covers[trust, coming] = agent.cover * agent.state["need"] * np.exp(0.8 * agent.state["growth"])
     np.testing.assert_allclose(covers[0, 5000], covers[0.5, 0])

@@ -82,15 +82,8 @@ def test_bad_cells_are_made_too(seen):
     assert (seen["cells_made"] > seen["output"].sum(axis=2)).any()
 
 
-def carbonate(mined, parameters):
-    """What is made of the output of mines (month, realization, mine): part of the ore, all of the brine."""
-    ore = [kind == "hard_rock" for kind in parameters.mines.resource]
-    assert 0 < sum(ore) < len(ore)
-    return (mined * np.where(ore, parameters.lithium.conversion_yield[:, None], 1.0)).sum(axis=-1)
-
-
 def test_every_tonne_of_lithium_is_mined_or_recycled_and_used_or_lost_or_in_stock(seen, parameters):
-    came = carbonate(seen["mine_output"], parameters) + seen["lithium_recycled"]
+    came = seen["lithium_supply"] * parameters.lithium.conversion_yield + seen["lithium_recycled"]
     went = seen["lithium_demand"] + seen["lithium_lost"] - seen["lithium_revision"]
     assert seen["lithium_lost"].max() > 0
     close(np.diff(seen["lithium_inventory"], axis=0), (came - went)[1:], seen["lithium_inventory"])
@@ -139,14 +132,14 @@ def test_a_public_stock_takes_its_lithium_from_the_market():
     seen = history(
         bought,
         stockpiling=None,
-        mine_output=None,
+        lithium_supply=None,
         lithium_recycled=None,
         lithium_demand=None,
         lithium_revision=None,
         lithium_lost=None,
         lithium_inventory=None,
     )
-    came = carbonate(seen["mine_output"], bought) + seen["lithium_recycled"]
+    came = seen["lithium_supply"] * bought.lithium.conversion_yield + seen["lithium_recycled"]
     went = seen["lithium_demand"] + seen["lithium_lost"] - seen["lithium_revision"] + seen["stockpiling"] / 12
     assert seen["stockpiling"].sum(axis=0).tolist() == [144000, 144000]
     close(np.diff(seen["lithium_inventory"], axis=0), (came - went)[1:], seen["lithium_inventory"])
