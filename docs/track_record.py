@@ -194,14 +194,13 @@ def checked(file: Path) -> str:
 
 
 REASONS = {
-    "cell_price": "its errors follow those of the lithium price: origins 2021 and 2022 expected dear lithium to last, and nobody "
-    "expected the price war of 2024.",
+    "cell_price": "from the end of 2022 the model expected dear lithium to last, and from no year the price war of 2024.",
     "lithium_price": "from the end of 2022 the model expected the shortage to last for years; it ended within months, as more mines and "
     "stocks came than the deposits and the first prints said.",
     "lfp_share_world": "it moves by decisions of few carmakers.",
     "lfp_share_china": "it moves by decisions of few carmakers.",
-    "lfp_share_europe": "Tesla brought LFP cars to Europe in 2021 while the patents were in force, which the model took for a taste that "
-    "would grow once they expired; the share fell in 2022. One maker is a market here, and the model has no carmakers.",
+    "lfp_share_europe": "Tesla brought LFP cars to Europe in 2021, which nothing on record had announced, and the share fell in 2022. One "
+    "maker is a market here, and the model has no carmakers.",
     "lfp_share_united_states": "it moves by decisions of few carmakers.",
     "ev_battery_demand": "the doubling of 2021 and the years after were beyond what growth to 2020 had shown.",
     "storage_demand": "cells shipped tripled in 2022, ahead of installations; the series is scored on few years, and growth before 2021 "
