@@ -136,7 +136,7 @@ def learned() -> tuple[str, str]:
         (
             f"`{row['parameter']}`",
             row["prior"],
-            *(f"{row[key]:.3g}" for key in ("q05", "q50", "q95")),
+            *(f"{row[key]:.{3 if row[key] < 1000 else 5}g}" for key in ("q05", "q50", "q95")),
             figure(row["spread_kept"]),
             figure(row["shift"], "{:+.2f}"),
         )
