@@ -49,7 +49,8 @@ def draw_lithium(axes, results: xr.Dataset, observed: Series | None, today: floa
         axes.plot(when, price.isel(realization=i), color=FAINT, linewidth=0.6, alpha=0.75, label="single realizations" if i == 0 else None)
     fan(axes, when, price, INK if not single else CYCLE[1])
     money(axes)
-    observed_points(axes, {year: value / THOUSAND for year, value in (observed or {}).items()}, 0.5, text="published for the year (contracts)")
+    published = {year: value / THOUSAND for year, value in (observed or {}).items()}
+    observed_points(axes, published, 0.5, text="published for the year (contracts)")
     today_line(axes, today)
 
 
