@@ -94,6 +94,7 @@ def results(realizations=20, seed=1, first=2015, last=2050, sodium_gain=0.0):
         "cell_price": (("chemistry",), price, "USD kWh-1"),
         "mean_cell_price": ((), price[..., 1:3].mean(-1), "USD kWh-1"),
         "lithium_price": ((), lithium, "USD t-1"),
+        "lithium_contract_price": ((), 1.2 * lithium, "USD t-1"),
     }
     made = xr.Dataset(
         coords={

@@ -74,6 +74,13 @@ def test_observed_points_stand_where_they_were_observed(made):
     assert dict(zip(points.get_xdata(), points.get_ydata(), strict=True)) == OBSERVED["cell_price"]
 
 
+def test_published_lithium_prices_stand_beside_contracts(made):
+    axes = plots.history_panel(made, OBSERVED).axes[1]
+    drawn = next(line for line in axes.lines if line.get_marker() != "o").get_ydata()
+    contracts = made["lithium_contract_price"].values.reshape(made.sizes["realization"], -1, 12).mean(axis=2)
+    np.testing.assert_allclose(drawn, np.median(contracts, axis=0)[: len(drawn)] / 1000, rtol=1e-5)
+
+
 def test_each_chemistry_has_its_own_colour():
     assert len({plots.colour(name) for name in CHEMISTRIES}) == len(CHEMISTRIES)
 
