@@ -101,7 +101,9 @@ def test_workers_die_with_their_parent(tmp_path, how):
 
 def test_of_two_runs_on_one_folder_one_wins(tmp_path, expected):
     first = started(tmp_path / "run", "pool")
+    os.killpg(first.pid, signal.SIGSTOP)  # else it may be done before a busy machine has begun the second
     second = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "run")], capture_output=True, text=True, check=False, timeout=60)
+    os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode == 5
     assert "another run is writing there" in second.stderr
     assert ended(first)[0] == 0
