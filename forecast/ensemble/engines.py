@@ -8,10 +8,15 @@ import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from forecast import loading
 from forecast.errors import ForecastError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from queue import SimpleQueue
 
 BREAKS_WITHOUT_PROGRESS = 3
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLIS_NUM_THREADS")}
@@ -70,18 +75,25 @@ class Processes:
 
     def _pool(self, work: Work, blocks: list[int]) -> Generator[tuple[int, Any], None, None]:
         import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor, as_completed
+        from concurrent.futures import ProcessPoolExecutor
+        from queue import SimpleQueue
 
         context = multiprocessing.get_context("fork" if loading.may_copy() else "spawn")
         workers = min(self.workers, len(blocks))
         pool = ProcessPoolExecutor(workers, context, _begin, (work, workers))
+        ended: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
         try:
             with _quiet_start():
-                futures = {pool.submit(_work, block): block for block in blocks}
+                for block in blocks:
+                    pool.submit(_work, block).add_done_callback(partial(_tell, ended, block))
             if self.meanwhile is not None:
                 self.meanwhile()
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for _ in blocks:
+                # A signal that interrupts us here leaves no lock taken: what a future is locked by, the pool's own thread needs.
+                block, result, error = ended.get()
+                if error is not None:
+                    raise error
+                yield block, result
         except BaseException:
             _stop(pool)
             raise
@@ -91,10 +103,10 @@ class Processes:
 
 @contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Start processes that use one thread each and leave Ctrl-C to the parent."""
+    """Start processes that use one thread each and leave Ctrl-C to the parent; a signal that comes meanwhile waits."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
-    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of copies made beside threads: they use none of theirs
@@ -103,6 +115,13 @@ def _quiet_start() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def _tell(ended: SimpleQueue[tuple[int, Any, BaseException | None]], block: int, future: Future[Any]) -> None:
+    """Say how a block ended; called by the thread of the pool."""
+    if not future.cancelled():
+        error = future.exception()
+        ended.put((block, None if error else future.result(), error))
 
 
 def _stop(pool: Any) -> None:
@@ -127,6 +146,7 @@ def _begin(work: Work, workers: int) -> None:
         multiprocessing.set_start_method("fork", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
