@@ -128,6 +128,11 @@ def lithium_fans(made: xr.Dataset) -> str:
     return table(("from the end of", "year", "observed USD/t", "median", "90 %", ""), body)
 
 
+def brief(value: float) -> str:
+    """Three digits, or enough to tell years apart."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.5g}"
+
+
 def learned() -> tuple[str, str]:
     """What the shipped posterior knows: parameters, and the size of surprises."""
     posterior = read_posterior(shipped_folder() / "posterior-2024.nc")
@@ -136,7 +141,7 @@ def learned() -> tuple[str, str]:
         (
             f"`{row['parameter']}`",
             row["prior"],
-            *(f"{row[key]:.{3 if row[key] < 1000 else 5}g}" for key in ("q05", "q50", "q95")),
+            *(brief(row[key]) for key in ("q05", "q50", "q95")),
             figure(row["spread_kept"]),
             figure(row["shift"], "{:+.2f}"),
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
-import os
 import sys
 from contextlib import suppress
 from typing import Any
@@ -18,8 +17,8 @@ UNUSED = ("dask", "distributed", "pint")
 HEAPS = 2
 """For threads to share; the system would give each its own, and each keeps what was freed in it: a fifth of the memory of a summary."""
 KEPT, ON_ITS_OWN = 1 << 27, 1 << 25
-"""Bytes that are kept when they are freed, and bytes from which on memory is asked for and given back on its own, at most so many:
-to get a block's memory anew, page by page, and cleared, each time takes a tenth of the time of a large summary."""
+"""Bytes of freed memory that a process keeps, and size from which a piece is given back at once, the largest that can be set.
+To get memory anew, page by page and cleared, took a tenth of the time of a large summary."""
 MOST_HEAPS, MOST_KEPT, LEAST_ON_ITS_OWN = -8, -1, -3
 """What the C library of Linux calls M_ARENA_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD."""
 
@@ -64,8 +63,8 @@ def kernels_as_kept() -> None:
 
 
 def may_copy() -> bool:
-    """Whether this process may make copies of itself: ours from the start, it knows which threads it has."""
-    return _ours and hasattr(os, "fork")
+    """Whether this process may make copies of itself: ours from the start, where libraries of the system bear it (not those of macOS)."""
+    return _ours and sys.platform == "linux"
 
 
 def copies(processors: int) -> int:

@@ -142,7 +142,7 @@ def _begin(work: Work, workers: int) -> None:
     _task = work
     loading.lightly(workers=workers)
     if "fork" in multiprocessing.get_all_start_methods():
-        # Nothing is forked; but locks that libraries make for themselves then have no name that outlives a killed worker.
+        # Locks that libraries make for themselves then have no name that outlives a killed worker.
         multiprocessing.set_start_method("fork", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
