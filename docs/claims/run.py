@@ -64,6 +64,11 @@ class Run:
         return (float(chance.sel(segment=list(members)).sum()) / total if total else 0.0), text or "none"
 
     @property
+    def countries(self) -> xr.DataArray:
+        """Where each mine is (mine,)."""
+        return xr.DataArray([self.world.mines[name].country for name in self.results["mine"].values], dims="mine", name="country")
+
+    @property
     def segments(self) -> list[str]:
         return self.results["segment"].values.tolist()
 

@@ -47,7 +47,8 @@ def observed(
 ) -> Observation:
     """One observed series, cut to what a question may use.
 
-    region      china, europe, united_states, india, rest_of_world or world; the maker for manufacturer_share
+    region      china, europe, united_states, india, rest_of_world or world; the maker for manufacturer_share, the country for
+                mine_output_by_country
     until       last year wanted
     known_by    ISO date; only values public by then. Values are today's best; a replay of the past should
                 ask vintages.as_known, which gives the last year as it was first printed
@@ -78,7 +79,7 @@ def names() -> tuple[str, ...]:
 
 
 def regions(series: str) -> tuple[str, ...]:
-    """The regions (makers, for manufacturer_share) of one series; raises DataError if it is unknown."""
+    """The regions (makers or countries, where series have these) of one series; raises DataError if it is unknown."""
     if series not in _all_rows():
         raise DataError(f"observed series {series!r} is unknown; allowed: {', '.join(names())}")
     return tuple(sorted({row["region"] for row in _all_rows()[series]}))

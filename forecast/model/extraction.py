@@ -128,7 +128,7 @@ def _enter(now, mine, world, size, lead, opening, planned, lost, underway):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def commit(
-    now, years, known, own, believed, spot, luck, cheap, cash_cost, incentive, capital_cost, potential, lead,
+    now, years, known, own, believed, spot, luck, cheap, cash_cost, incentive, capital_cost, potential, lead, expansion,
     capacity, running, underway, status, opening, planned, lost,
 ):  # fmt: skip
     """Resources become projects; owners expand where it pays and open new mines, as far as money and contractors go.
@@ -142,6 +142,7 @@ def commit(
     capital_cost  (mine, realization)          at the start, USD per t/year
     potential     (mine, realization)          t/year
     lead          (mine, realization)          of a new mine, months
+    expansion     (mine, realization)          of an expansion, months
     other arguments as in ``work``; underway, status, opening and planned are changed
     """
     mines, worlds = capacity.shape
@@ -176,4 +177,4 @@ def commit(
             if size > 0:
                 expands = status[m, r] == PRODUCING
                 status[m, r] = PRODUCING if expands else CONSTRUCTION
-                _enter(now, m, r, size, lead[m, r] * (own[r].expansion_time if expands else 1.0), opening, planned, lost, underway)
+                _enter(now, m, r, size, expansion[m, r] if expands else lead[m, r], opening, planned, lost, underway)

@@ -23,7 +23,7 @@ class Mine(Block):
     country: str = setting("Country")
     resource: Literal["brine", "hard_rock", "clay"] = setting("Kind of deposit")
     status: Literal["producing", "construction", "evaluation", "resource"] = setting("State at the start")
-    capacity: Quantity = parameter("t/year", "Lithium carbonate equivalent it can produce at the start", "mine block", at_least=0)
+    capacity: Quantity = parameter("t/year", "Lithium carbonate equivalent it can produce at the start, or once what is under construction then is done", "mine block", at_least=0)
     potential: Quantity = parameter("t/year", "Largest capacity the deposit allows", "mine block", above=0)
     cash_cost: Quantity = parameter("USD/t", "Cash cost per t LCE, conversion included, without tax", "mine block", above=0)
     capital_cost: Quantity = parameter("USD*year/t", "Investment per t LCE a year of new capacity", "mine block", above=0)
@@ -39,10 +39,11 @@ class Mining(Block):
     anchoring: Quantity = parameter("1", "Weight of the long-run cost in the expected price, the rest is recent price", "assumption: analysts' long-run price moves far less than spot, owners follow spot", 0.3, Normal(0.3, 0.1), at_least=0, at_most=1)
     expansion_rate: Quantity = parameter("1/year", "Share of its remaining potential that an eager owner commits in a year", "assumption: stages of 20-50 kt at deposits of 100-200 kt, one or two a year in a boom", 0.7, Lognormal(0.7, 0.35), above=0)
     eagerness: Quantity = parameter("1", "Response of commitments to the margin over the incentive price (logarithms)", "assumption", 2, Lognormal(2, 0.4), above=0)
-    fastest_growth: Quantity = parameter("1/year", "Most that all owners together commit in a year, over the world's capacity", "assumption: contractors and permits are few: even at the height of a boom an industry does not double its plans within a year", 0.45, Normal(0.45, 0.1), above=0)
-    reinvestment: Quantity = parameter("1", "Investment that all owners together can pay for, over their cash flow", "assumption: lenders and shareholders add to retained earnings in good years; listed miners of 2016-23 spent about what they earned", 0.8, Lognormal(0.8, 0.3), above=0)
-    expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting and infrastructure", 0.5, Lognormal(0.5, 0.2), above=0)
+    fastest_growth: Quantity = parameter("1/year", "Most that all owners together commit in a year, over the world's capacity", "world output rose by 82 % in 2017 and by 38 % in 2018 (USGS), as fast as what owners had committed a year or two before: contractors and permits are few, but allowed that, and owners decide by the quarter: assumption on the range", 1.2, Normal(1.2, 0.25), above=0)
+    reinvestment: Quantity = parameter("1", "Investment that all owners together can pay for, over their cash flow", "assumption: listed miners of 2016-23 spent about what they earned; newcomers, who built half of what was added in 2016-18 (Pilbara, Altura, Mineral Resources), raised shares and prepayments besides", 1.5, Lognormal(1.5, 0.4), above=0)
+    expansion_time: Quantity = parameter("1", "Lead time of expanding a producing mine over that of a new one", "assumption: brownfield saves permitting and infrastructure; brine has to wait for new ponds all the same, see `brine_pace`", 0.5, Lognormal(0.5, 0.2), above=0)
     pace: Quantity = parameter("1", "Time that projects take over the lead time of the mine block", "Arcadia and Bikita (2022-23) took 12-15 months, a third to a half of the usual: assumption", 0.6, Lognormal(0.6, 0.2), above=0)
+    brine_pace: Quantity = parameter("1", "Time that brine projects take over the lead time of the mine block, expansions as long as new ones", "brine stays in the ponds of Atacama for 18 months, and no boom hastens the sun; SQM's stage decided in 2018 took 3-4 years, La Negra 3 and 4 about 4, the second stage of Olaroz 4.6 (Orocobre and Allkem, Albemarle, SQM; years from memory), where the mine blocks say 2.5: assumption below these, which met the pandemic", 1.2, Lognormal(1.2, 0.2), above=0)
     ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate, faster in a boom: assumption", 7, Lognormal(7, 0.25), at_least=1)
     unsold_limit: Quantity = parameter("month", "Lithium between mines and makers, in months of use, above which owners put out less in proportion and suspend what they build", "in 2019-20 Pilbara Minerals and Galaxy put out what customers took and Greenbushes about half; Albemarle (125 kt, July 2019), Talison (third plant), Tianqi (Kwinana) and SQM put off what they were building and took it up again in 2021: assumption on the level, half as much again as the normal cover", 14, Lognormal(14, 0.3), at_least=1)
     slowdown_time: Quantity = parameter("month", "Time to bring output down", "assumption: a campaign", 2.0, at_least=1)
@@ -71,7 +72,7 @@ class Mines:
         self.incentive = self.cash_cost + self.capital_cost * self.mining.required_return[:, None]
         self.cheap, self.cheaper = np.ones(parameters.size), (1.0 - self.mining.cost_decline) ** (1.0 / MONTHS_PER_YEAR)
         self.potential, self.known = side_by_side(own.potential), own.known
-        self.lead_time = side_by_side(own.lead_time * self.mining.pace[:, None] * MONTHS_PER_YEAR)
+        self.lead_time, self.expansion_time = self._lead_times(own)
         self.status = side_by_side(np.array([[STATE[state] for state in own.status]], float), own.capacity.shape)
         self.capacity = side_by_side(np.where(self.status == PRODUCING, own.capacity, 0.0))
         self.running = side_by_side(self.capacity)
@@ -86,9 +87,16 @@ class Mines:
         self.outage = Deck(normal, seed, [f"outage {name}" for name in own.names], realizations)
         self.resolve = Deck(uniform, seed, [f"commit {name}" for name in own.names], realizations)
 
+    def _lead_times(self, own) -> tuple[np.ndarray, np.ndarray]:
+        """Months from the decision to the first output of a new mine and of an expansion, (realization, mine) each."""
+        brine = np.array([kind == "brine" for kind in own.resource])
+        behaviour = {name: getattr(self.mining, name)[:, None] for name in ("pace", "brine_pace", "expansion_time")}
+        new = own.lead_time * np.where(brine, behaviour["brine_pace"], behaviour["pace"]) * MONTHS_PER_YEAR
+        return side_by_side(new), side_by_side(np.where(brine, new, new * behaviour["expansion_time"]))
+
     def _continue_building(self, own) -> None:
         """What was under construction at the start comes half a lead time later."""
-        started = np.where(self.status == CONSTRUCTION, self.mining.first_stage[:, None] * own.potential, 0.0)
+        started = np.where(self.status == CONSTRUCTION, own.capacity, 0.0)
         self._build(0, started, self.lead_time / 2.0)
 
     def run(self, env, market):
@@ -155,6 +163,7 @@ class Mines:
             self.capital_cost.T,
             self.potential.T,
             self.lead_time.T,
+            self.expansion_time.T,
             self.capacity.T,
             self.running.T,
             self.underway.T,

@@ -130,6 +130,24 @@ def test_a_new_mine_comes_after_its_lead_time_in_stages():
     assert (mines.status[:, CLAYSTONE] == PRODUCING).all()
 
 
+def test_rock_expands_sooner_than_it_is_opened_and_no_boom_hastens_brine():
+    mines, _ = stand(mining={"pace": 0.5, "expansion_time": 0.5, "brine_pace": 1.5, "expansion_rate": 1}, last_year=2030)
+    mines.commit(5)
+    first = (mines.opening > 0).argmax(axis=1)
+    np.testing.assert_array_equal(first[:, [QUARRY, SALAR]], [[5 + 12, 5 + 90]] * 3)
+    np.testing.assert_allclose(mines.lead_time[:, [QUARRY, SALAR, CLAYSTONE]], [[24, 90, 12]] * 3)
+
+
+def test_what_was_under_construction_opens_as_large_as_it_was_built_for():
+    salar = {"cash_cost": 4000, "status": "construction", "capacity": "17500 t/year"}
+    drawn = draw(lively_world(mines={"quarry": {"cash_cost": 5000}, "salar": salar}, mining=MINING | {"brine_pace": 1}), 1, np.arange(3))
+    mines, market = Mines(drawn, 1, np.arange(3)), blackboard(drawn)
+    operate(mines, market, 20_000, 1, now=29)
+    assert not mines.capacity[:, SALAR].any()
+    operate(mines, market, 20_000, 1, now=30)
+    np.testing.assert_allclose(mines.capacity[:, SALAR], 17_500)
+
+
 def test_a_resource_becomes_a_project_in_its_year():
     mines, _ = stand()
     mines.expected_price[...] = 0
