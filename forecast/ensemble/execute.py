@@ -5,6 +5,7 @@ What is interrupted, killed or failing loses nothing that was finished: an unfin
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shlex
@@ -275,6 +276,8 @@ def locked(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
+        if not os.path.exists(lock.lock_file):  # where no file can be made it waits as for one that is locked
+            raise manifest.cannot_write(folder, OSError(errno.ENOENT, "no file can be made there")) from None
         raise LockedError(f"{folder}: another run is writing there") from None
     except OSError as error:
         raise manifest.cannot_write(folder, error) from error

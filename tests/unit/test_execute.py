@@ -219,6 +219,12 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
         done(tmp_path / "file/run", simulate=None)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder where nobody can make a file")
+def test_a_place_where_no_file_can_be_made_is_not_taken_for_one_where_another_run_writes():
+    with pytest.raises(ForecastError, match="/proc/run: cannot write: no file can be made there"):
+        done(Path("/proc/run"), simulate=None)
+
+
 def test_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(ForecastError, match="not a folder"):
