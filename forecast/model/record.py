@@ -15,7 +15,7 @@ import numpy as np
 from forecast.declare import Block, Path, Quantity, parameter, path, setting
 from forecast.layout import blank
 from forecast.model.calendar import MONTHS_PER_YEAR, STEER, month, on
-from forecast.streams import each, normal
+from forecast.streams import Deck, each, normal
 
 KINDS = {
     "cell_price": "mean price of lithium-ion cells in the world, USD/kWh",
@@ -104,7 +104,7 @@ class Record:
         self.seen = blank((2, parameters.size, len(self.shares)))
         tastes = [f"taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
         kinds = [f"unexplained {kind}" for kind in (*(name.replace("_", " ") for name in WORLDWIDE), *tastes)]
-        self.luck = each(normal, seed, kinds, realizations, parameters.months)
+        self.luck = Deck(normal, seed, kinds, realizations)
         self.unexplained = blank((parameters.size, len(kinds)))
         self.state = dict(zip(WORLDWIDE, self.unexplained.T, strict=False)) | {"taste": self._by_place(self.unexplained)}
         self.held = np.zeros(len(kinds), bool)
@@ -200,7 +200,7 @@ class Record:
 
     def drift(self, now: int) -> None:
         """What is unexplained fades and is renewed, save where a series says what it is."""
-        drifted = self.kept * self.unexplained + self.renewed * self.luck[:, now]
+        drifted = self.kept * self.unexplained + self.renewed * self.luck.on(now)
         np.copyto(self.unexplained, drifted, where=~self.held | (now >= self.steered))
 
     def correct(self, market, now: int) -> None:
