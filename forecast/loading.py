@@ -9,8 +9,15 @@ import atexit
 import ctypes
 import gc
 import sys
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+Content = TypeVar("Content")
 
 UNUSED = ("dask", "distributed", "pint")
 """What xarray loads, where it is installed, to see that our arrays are none of theirs: half a second."""
@@ -70,3 +77,32 @@ def may_copy() -> bool:
 def copies(processors: int) -> int:
     """How many copies this process may make so that all processors have work."""
     return max(0, processors // _workers - 1) if may_copy() else 0
+
+
+def beside(call: Callable[[], Content], meanwhile: Callable[[], object]) -> Content:
+    """What a copy of this process returns from a call, while this one does something else.
+
+    Where the copy returns nothing it is called here, so that an error is an error of this process.
+    """
+    from multiprocessing import get_context
+
+    context = get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    copy = context.Process(target=_tell, args=(call, there), daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of copies made beside threads: they use none of theirs
+        copy.start()
+    there.close()
+    try:
+        meanwhile()
+        with suppress(EOFError, OSError):
+            return here.recv()
+    finally:
+        here.close()
+        copy.join()
+    return call()
+
+
+def _tell(call: Callable[[], object], there: Connection) -> None:
+    with suppress(BaseException):
+        there.send(call())
