@@ -32,7 +32,11 @@ MEANINGS = {
 def first_year(passed: xr.DataArray) -> xr.DataArray:
     """First year that is true, NaN where none is; years must be consecutive."""
     start = float(passed["year"].values[0])
-    return (start + passed.argmax("year")).where(passed.any("year")).astype("float32")
+
+    def first(values: np.ndarray, axis: int) -> np.ndarray:
+        return np.where(values.any(axis), start + values.argmax(axis), np.nan).astype(np.float32)
+
+    return passed.reduce(first, "year")
 
 
 def share_years(results: xr.Dataset) -> xr.DataArray:
