@@ -37,12 +37,12 @@ VEHICLES = ("two_three_wheelers", *CARS, "commercial_vehicles")
 STORAGE = ("stationary_grid", "stationary_home")
 
 
-def years(results: xr.Dataset, dim: str = "time") -> np.ndarray:
+def years(results: xr.Dataset | xr.DataArray, dim: str = "time") -> np.ndarray:
     """Integer years of the yearly steps, or of the months with ``dim="month"``."""
     steps = results[dim]
     if np.issubdtype(steps.dtype, np.number):
         return np.floor(steps.values).astype(int)
-    return steps.dt.year.values.astype(int)
+    return np.array([step.year for step in steps.values], int)
 
 
 def dates(results: xr.Dataset) -> np.ndarray:
@@ -56,10 +56,10 @@ def dates(results: xr.Dataset) -> np.ndarray:
 def by_year(array: xr.DataArray, how: str = "mean") -> xr.DataArray:
     """The array with an integer ``year`` for its ``time`` or ``month``; months become the year's mean or sum."""
     if "month" in array.dims:
-        calendar = years(array.to_dataset(name="months"), "month")[::MONTHS]
+        calendar = years(array, "month")[::MONTHS]
         array = getattr(array.drop_vars("month").coarsen(month=MONTHS), how)().rename(month="year")
     else:
-        calendar = years(array.to_dataset(name="steps"))
+        calendar = years(array)
         array = array.drop_vars("time").rename(time="year")
     return array.assign_coords(year=calendar)
 
