@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -68,12 +68,13 @@ def run(
     from forecast.ensemble.compiling import load_kept, notice
     from forecast.ensemble.execute import cores
     from forecast.loading import beside, copies
+    from forecast.scenario import load
 
     if scheduler and workers:
         raise click.UsageError("--workers are processes here, and --scheduler computes elsewhere; give one of them")
     if stage and not scheduler:
         raise click.UsageError("--stage is for a cluster; name its --scheduler too")
-    read = partial(_read, scenarios, changes)
+    read = partial(_read, load, scenarios, changes)
     loaded = beside(read, meanwhile=load_kept) if not scheduler and copies(workers or cores()) else read()
     names = [name_of(scenario) for scenario in loaded]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -108,10 +109,8 @@ def run(
     return FAILED if any(outcome["failed"] for outcome in outcomes) else 0
 
 
-def _read(names: Sequence[str], changes: Sequence[str]) -> list[Scenario]:
+def _read(load: Callable[..., Scenario], names: Sequence[str], changes: Sequence[str]) -> list[Scenario]:
     """Scenarios with their posteriors: what is wrong with one is told before any work."""
-    from forecast.scenario import load
-
     loaded = [load(name, changes) for name in names]
     for scenario in loaded:
         _ = scenario.posterior
