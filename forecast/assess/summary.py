@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 
@@ -24,6 +25,7 @@ AS_RECORDED = (
 )  # fmt: skip
 WITH_SHARES = 3
 """Times the size of deliveries, about: with their totals, and as many shares."""
+HALF_A_MONTH = timedelta(days=15)
 SUMMED = {"capacity": "manufacturer", "output": "manufacturer", "mine_output": "mine", "stock": "region"}
 
 
@@ -39,7 +41,10 @@ def described(array: xr.DataArray, name: str, over: str = "") -> xr.DataArray:
 
 
 def on_time(array: xr.DataArray, results: xr.Dataset) -> xr.DataArray:
-    """A view by ``year`` back on the ``time`` of the results."""
+    """A view by ``year`` back on the ``time`` of the results; those by month alone have none, and get the middles of their years."""
+    if "time" not in results.coords:
+        june = results["month"].variable[MONTHS // 2 - 1 :: MONTHS]
+        results = results.assign_coords(time=("time", june.values + HALF_A_MONTH, june.attrs | {"long_name": "Middle of the year"}))
     return array.drop_vars("year").rename(year="time").assign_coords(time=results["time"])
 
 
@@ -98,7 +103,7 @@ def summarise(results: xr.Dataset) -> xr.Dataset:
     for dim in ("segment", "region", "quantile", "threshold", "chemistry"):
         made[dim].attrs |= {"long_name": dim} | first[dim].attrs
     for bounds in ("time", "month"):
-        name = results[bounds].attrs.get("bounds") if bounds in made.dims else None
+        name = made[bounds].attrs.get("bounds") if bounds in made.dims else None
         if name in results:
             made[name] = results[name]
     return made.assign_attrs(results.attrs | about(results, first))
