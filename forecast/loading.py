@@ -29,7 +29,7 @@ To get memory anew, page by page and cleared, took a tenth of the time of a larg
 MOST_HEAPS, MOST_KEPT, LEAST_ON_ITS_OWN = -8, -1, -3
 """What the C library of Linux calls M_ARENA_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD."""
 
-RARELY = 100_000
+RARELY = 500_000
 """New objects after which rings of them are looked for; after 700, as usual, it is done hundreds of times while libraries load: 0.2 s."""
 
 _ours = False
