@@ -8,11 +8,12 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
+import os
 import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -45,12 +46,19 @@ def lightly(cluster: bool = False, workers: int = 1) -> None:
     global _ours, _workers
     _ours, _workers = True, workers
     gc.set_threshold(RARELY)
-    atexit.register(gc.freeze)  # rings of objects are not looked for when all memory is given back anyway: 0.3 s
     with suppress(AttributeError, OSError):  # other systems have one heap
         for what, value in ((MOST_HEAPS, HEAPS), (MOST_KEPT, KEPT), (LEAST_ON_ITS_OWN, ON_ITS_OWN)):
             ctypes.CDLL(None).mallopt(what, value)
     for name in () if cluster else UNUSED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: the system takes its memory back as a whole, where Python would give back object by object, 0.1 s."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def kernels_as_kept() -> None:
