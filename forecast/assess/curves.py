@@ -122,7 +122,7 @@ def fit(share: np.ndarray, year: np.ndarray) -> dict[str, np.ndarray]:
     return {"kind": kind, **found}
 
 
-def quantiles_of_fitted(parameter: xr.DataArray) -> xr.DataArray:
+def quantiles_of_fitted(parameter: xr.Variable) -> xr.Variable:
     """Quantiles over the realizations that have the parameter; NaN where none has."""
     places = [dim for dim in parameter.dims if dim != "realization"]
     series = parameter.transpose(*places, "realization").values
@@ -130,8 +130,7 @@ def quantiles_of_fitted(parameter: xr.DataArray) -> xr.DataArray:
     found = np.full((len(QUANTILES), *anywhere.shape), np.nan, np.float32)
     if anywhere.any():
         found[:, anywhere] = np.nanquantile(series[anywhere], QUANTILES, axis=-1)
-    coords = {dim: parameter[dim] for dim in places} | {"quantile": list(QUANTILES)}
-    return xr.DataArray(found, coords, ("quantile", *places), parameter.name)
+    return xr.Variable(("quantile", *places), found)
 
 
 def fit_curves(results: xr.Dataset) -> xr.Dataset:
@@ -146,20 +145,21 @@ def fit_curves(results: xr.Dataset) -> xr.Dataset:
     series = share.values.reshape(-1, len(year))
     del share  # which is as large
     fitted = fit(series, year)
-    found = xr.Dataset({name: (dims, values.reshape(shape)) for name, values in fitted.items()}, coords)
-    found["kind"].attrs = {
+    variables = {name: xr.Variable(dims, values.reshape(shape)) for name, values in fitted.items()}
+    variables["kind"].attrs = {
         "long_name": "Kind of adoption curve",
         "flag_values": np.arange(len(KINDS), dtype=np.int8),
         "flag_meanings": " ".join(KINDS),
     }
     for name, (unit, meaning) in PARAMETERS.items():
-        found[name].attrs = {"units": unit, "long_name": meaning, "comment": "missing: not an S-curve"}
-        found[f"{name}_quantile"] = quantiles_of_fitted(found[name]).assign_attrs(
-            units=unit, long_name=f"{meaning}: quantile", comment="over the realizations that are S-curves"
-        )
-    chance = [(found["kind"] == i).mean("realization") for i in range(len(KINDS))]
-    found["kind_probability"] = xr.concat(chance, "kind_of_curve").astype("float32")
-    found = found.assign_coords(kind_of_curve=np.array(KINDS, object))
+        variables[name].attrs = {"units": unit, "long_name": meaning, "comment": "missing: not an S-curve"}
+        variables[f"{name}_quantile"] = quantiles_of_fitted(variables[name])
+        variables[f"{name}_quantile"].attrs = {
+            "units": unit, "long_name": f"{meaning}: quantile", "comment": "over the realizations that are S-curves"
+        }  # fmt: skip
+    chance = [(variables["kind"] == i).mean("realization") for i in range(len(KINDS))]
+    variables["kind_probability"] = xr.Variable.concat(chance, "kind_of_curve").astype("float32")
+    found = xr.Dataset(variables, coords | {"quantile": list(QUANTILES), "kind_of_curve": np.array(KINDS, object)})
     found["quantile"].attrs = {"units": "1", "long_name": "Quantile over realizations"}
     found["kind_of_curve"].attrs = {"long_name": "Kind of adoption curve"}
     found["kind_probability"].attrs = {"units": "1", "long_name": "Probability of each kind of adoption curve"}

@@ -32,16 +32,20 @@ MEANINGS = {
 def first_year(passed: xr.DataArray) -> xr.DataArray:
     """First year that is true, NaN where none is; years must be consecutive."""
     start = float(passed["year"].values[0])
-    return (start + passed.argmax("year")).where(passed.any("year")).astype("float32")
+
+    def first(values: np.ndarray, axis: int) -> np.ndarray:
+        return np.where(values.any(axis), start + values.argmax(axis), np.nan).astype(np.float32)
+
+    return passed.reduce(first, "year")
 
 
 def share_years(results: xr.Dataset) -> xr.DataArray:
     """First year above each threshold (realization, threshold, segment, region, chemistry)."""
-    threshold = xr.DataArray(list(THRESHOLDS), dims="threshold", name="threshold")
+    threshold = xr.DataArray(list(THRESHOLDS), dims="threshold")
 
     def passing(block: xr.DataArray) -> xr.DataArray:
         share = shares(all_deliveries(block))
-        return xr.concat([first_year(share > level) for level in THRESHOLDS], threshold)
+        return first_year(threshold.astype(share.dtype) < share)
 
     found = in_blocks(results["deliveries"], passing)
     found = found.assign_coords(threshold=list(THRESHOLDS))
@@ -77,17 +81,18 @@ def lasting(passed: xr.DataArray) -> xr.DataArray:
 
 def milestone_years(results: xr.Dataset) -> xr.Dataset:
     """The year of every milestone in every realization, NaN where it is not reached by the last year."""
-    found = xr.Dataset({"share_year": share_years(results)})
+    found = {"share_year": share_years(results)}
     found["entry_year"] = entry_years(found["share_year"])
     found["commercial_year"] = commercial_years(results)
     if {CHALLENGER, INCUMBENT} <= set(results["chemistry"].values):
         crossed = cheaper(results)
         found["crossover_year"] = first_year(crossed)
         found["lasting_crossover_year"] = first_year(lasting(crossed))
-    for name in found.data_vars:
-        found[name].attrs = {"units": "1", "long_name": MEANINGS[str(name)], "comment": "calendar year; missing: not by the last year"}
+    for name, year in found.items():
+        year.attrs = {"units": "1", "long_name": MEANINGS[name], "comment": "calendar year; missing: not by the last year"}
     first, *_, last = by_year(results["deliveries"].isel(realization=[]))["year"].values
-    return found.assign_attrs(first_year=int(first), last_year=int(last), realizations=found.sizes["realization"])
+    number = results.sizes["realization"]
+    return xr.Dataset(found, attrs={"first_year": int(first), "last_year": int(last), "realizations": number})
 
 
 def censored_quantiles(year: xr.DataArray, quantiles: tuple[float, ...] = QUANTILES) -> xr.DataArray:

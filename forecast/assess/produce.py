@@ -88,6 +88,8 @@ def name_of(scenario: Scenario) -> str:
 
 def get_ready() -> None:
     """Load what summing up uses, half a second's work; and compile it if that was never done, some seconds'."""
+    import h5py  # type: ignore[import-untyped]  # noqa: F401
+
     from forecast.assess import curves, summary  # noqa: F401
     from forecast.ensemble import export  # noqa: F401
 

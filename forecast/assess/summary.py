@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -21,6 +23,9 @@ AS_RECORDED = (
     "offer_price", "cost_of", "experience", "specific_energy", "application_alignment", "supply_chain_readiness",
     "cost_sustainability", "mineral_price", "component_price", "component_shortage",
 )  # fmt: skip
+WITH_SHARES = 3
+"""Times the size of deliveries, about: with their totals, and as many shares."""
+HALF_A_MONTH = timedelta(days=15)
 SUMMED = {"capacity": "manufacturer", "output": "manufacturer", "mine_output": "mine", "stock": "region"}
 
 
@@ -36,36 +41,33 @@ def described(array: xr.DataArray, name: str, over: str = "") -> xr.DataArray:
 
 
 def on_time(array: xr.DataArray, results: xr.Dataset) -> xr.DataArray:
-    """A view by ``year`` back on the ``time`` of the results."""
+    """A view by ``year`` back on the ``time`` of the results; those by month alone have none, and get the middles of their years."""
+    if "time" not in results.coords:
+        june = results["month"].variable[MONTHS // 2 - 1 :: MONTHS]
+        results = results.assign_coords(time=("time", june.values + HALF_A_MONTH, june.attrs | {"long_name": "Middle of the year"}))
     return array.drop_vars("year").rename(year="time").assign_coords(time=results["time"])
 
 
-def places(results: xr.Dataset, regions: list[str]) -> xr.DataArray:
-    """Yearly deliveries in some regions or the world (realization, region, year, segment with ``all``, chemistry)."""
-    members = {region: results["region"].values if region == WORLD else [region] for region in regions}
+def quantiles_of_sold(deliveries: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Quantiles of deliveries and of shares by segment (with ``all``) and region (with ``world``), which are read once."""
 
-    def reduce(block: xr.DataArray) -> xr.DataArray:
-        parts = [with_total(by_year(block.sel(region=names).sum("region"), "sum"), "segment", ALL) for names in members.values()]
-        return xr.concat(parts, xr.DataArray(regions, dims="region", name="region").astype(object)).astype("float32")
+    def with_totals(block: xr.DataArray) -> xr.DataArray:
+        return with_total(by_year(with_total(block, "region", WORLD), "sum"), "segment", ALL)
 
-    return in_blocks(results["deliveries"], reduce)
-
-
-def quantiles_of_places(results: xr.Dataset, regions: list[str]) -> list[tuple[xr.DataArray, xr.DataArray]]:
-    """Quantiles of deliveries and of shares in each of some regions or the world; deliveries are read once."""
-    deliveries = places(results, regions).drop_vars("region").transpose("region", ...)
-    return [(views.quantiles(one, QUANTILES), views.quantiles(in_blocks(one, shares), QUANTILES)) for one in deliveries]
+    sold = in_blocks(deliveries, with_totals)
+    return views.quantiles(sold, QUANTILES), views.quantiles(in_blocks(sold, shares), QUANTILES)
 
 
 def delivered(results: xr.Dataset) -> Iterable[xr.DataArray]:
-    """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry."""
-    regions = xr.DataArray([*results["region"].values, WORLD], dims="region", name="region").astype(object)
-    one = results["deliveries"].nbytes / (MONTHS if "month" in results["deliveries"].dims else 1) / results.sizes["region"]
-    readings = math.ceil(len(regions) * one / views.LARGEST)
-    groups = np.array_split(regions.values, min(max(readings, 1), len(regions)))
-    found = [pair for group in groups for pair in quantiles_of_places(results, group.tolist())]
+    """Quantiles of deliveries and shares by segment (with ``all``), region (with ``world``) and chemistry; some years at a time."""
+    sold = results["deliveries"]
+    dim, steps = ("month", MONTHS) if "month" in sold.dims else ("time", 1)
+    number = sold.sizes[dim] // steps
+    readings = min(max(math.ceil(WITH_SHARES * sold.nbytes / steps / views.LARGEST), 1), number)
+    ends = [number * n // readings * steps for n in range(readings + 1)]
+    found = [quantiles_of_sold(sold.isel({dim: slice(*places)})) for places in pairwise(ends)]
     for name, parts in zip(("deliveries", "share_of_sales"), zip(*found, strict=True), strict=True):
-        whole = xr.concat(parts, regions).astype("float32").transpose("quantile", "year", "segment", "region", "chemistry")
+        whole = xr.concat(parts, "year").astype("float32").transpose("quantile", "year", "segment", "region", "chemistry")
         yield on_time(described(whole, name), results).rename(name)
 
 
@@ -76,7 +78,7 @@ def recorded(results: xr.Dataset) -> Iterable[xr.DataArray]:
         yield described(found.astype("float32"), name).rename(name)
     for name, dim in SUMMED.items():
         if name in results:
-            total = in_blocks(results[name], partial(xr.DataArray.sum, dim=dim))
+            total = in_blocks(results[name], partial(xr.DataArray.sum, dim=dim, skipna=False))
             yield described(views.quantiles(total, QUANTILES).astype("float32"), name, f", sum over {dim}s").rename(name)
 
 
@@ -101,7 +103,7 @@ def summarise(results: xr.Dataset) -> xr.Dataset:
     for dim in ("segment", "region", "quantile", "threshold", "chemistry"):
         made[dim].attrs |= {"long_name": dim} | first[dim].attrs
     for bounds in ("time", "month"):
-        name = results[bounds].attrs.get("bounds") if bounds in made.dims else None
+        name = made[bounds].attrs.get("bounds") if bounds in made.dims else None
         if name in results:
             made[name] = results[name]
     return made.assign_attrs(results.attrs | about(results, first))

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")
     given = sys.argv[1:] if arguments is None else arguments
     loading.lightly(cluster=any(argument.startswith(CLUSTER) for argument in given))
-    sys.exit(status(arguments))
+    loading.leave(status(arguments))
 
 
 def status(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from forecast.cli.face import RESULTS, Command, as_json, progress_bar, write_jso
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
     from forecast.ensemble.execute import Outcome
+    from forecast.scenario import Scenario
 
 FAILED = 6
 DAMAGED = 4
@@ -62,19 +65,20 @@ def run(
     forecast run baseline -n 100000 --scheduler tcp://10.0.0.1:8786
     """
     from forecast.assess.produce import OUTPUTS, name_of, run_ensemble
-    from forecast.ensemble.compiling import notice
+    from forecast.ensemble.compiling import load_kept, notice
+    from forecast.ensemble.execute import cores
+    from forecast.loading import beside, copies
     from forecast.scenario import load
 
     if scheduler and workers:
         raise click.UsageError("--workers are processes here, and --scheduler computes elsewhere; give one of them")
     if stage and not scheduler:
         raise click.UsageError("--stage is for a cluster; name its --scheduler too")
-    loaded = [load(name, changes) for name in scenarios]
+    read = partial(_read, load, scenarios, changes)
+    loaded = beside(read, meanwhile=load_kept) if not scheduler and copies(workers or cores()) else read()
     names = [name_of(scenario) for scenario in loaded]
     if twice := {name for name in names if names.count(name) > 1}:
         raise click.UsageError(f"two scenarios are called {', '.join(sorted(twice))} and would share a folder")
-    for scenario in loaded:
-        _ = scenario.posterior  # what is wrong with one is told before any work
     outcomes = []
     with _engine(scheduler, stage) as engine:
         for name, scenario in zip(names, loaded, strict=True):
@@ -103,6 +107,14 @@ def run(
     if as_json:
         write_json(outcomes)
     return FAILED if any(outcome["failed"] for outcome in outcomes) else 0
+
+
+def _read(load: Callable[..., Scenario], names: Sequence[str], changes: Sequence[str]) -> list[Scenario]:
+    """Scenarios with their posteriors: what is wrong with one is told before any work."""
+    loaded = [load(name, changes) for name in names]
+    for scenario in loaded:
+        _ = scenario.posterior
+    return loaded
 
 
 def _engine(scheduler: str | None, stage: str | None) -> AbstractContextManager[Engine | None]:

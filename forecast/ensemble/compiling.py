@@ -48,6 +48,19 @@ def notice() -> str:
     return NOTICE if known and next(place.rglob("choice.*.nbi"), None) is None else ""
 
 
+def load_kept() -> None:
+    """Load all kernels before there is a world that calls them, if all are kept; copies of this process then have them."""
+    global _done
+    with _one_at_a_time:
+        if _done or not _all_kept():
+            return
+        loading.kernels_as_kept()
+        for kernel in kernels().values():
+            for kinds, *_ in kernel._cache._cache_file._load_index():
+                kernel.compile(kinds)
+        _done = True
+
+
 def once(rehearse: Callable[[], object], copies: int = 0) -> None:
     """Compile what is not kept yet, in the first call of a process; others that do the same meanwhile share the work.
 
@@ -56,12 +69,16 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
     """
     global _done
     with _one_at_a_time:
-        if not _done and all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS):
+        if not _done and _all_kept():
             loading.kernels_as_kept()
         elif not _done:
             with suppress(OSError):  # no locks, copies or room here: kernels are then compiled as they are called
                 _together(asked(rehearse), copies)
         _done = True
+
+
+def _all_kept() -> bool:
+    return all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS)
 
 
 def kernels() -> dict[str, Any]:

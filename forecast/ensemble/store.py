@@ -38,6 +38,7 @@ MANTISSA_BITS = 23
 LARGEST_CHUNK = 2_147_483_631
 """Bytes of one chunk that the compressor can take."""
 SYNCED_AT_ONCE = 32
+READ_AT_ONCE = 4
 
 
 def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
@@ -151,13 +152,18 @@ def _fitting(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tupl
 
 def receipts(partial: Path) -> dict[int, dict[str, Any]]:
     """Receipts of the blocks that are on disk whole, by block; all others are as if never written."""
-    found = {}
-    for file in (partial / RECEIPTS).glob("*.json"):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def receipt(file: Path) -> dict[str, Any] | None:
         with suppress(StoreError):
-            receipt = manifest.read_sealed(file)
-            if not any(_missing_or_changed(partial / path, facts) for path, facts in receipt["files"].items()):
-                found[receipt["block"]] = receipt
-    return found
+            read = manifest.read_sealed(file)
+            if not any(_missing_or_changed(partial / path, facts) for path, facts in read["files"].items()):
+                return read
+        return None
+
+    with ThreadPoolExecutor(READ_AT_ONCE) as threads:
+        found = threads.map(receipt, (partial / RECEIPTS).glob("*.json"))
+        return {read["block"]: read for read in found if read}
 
 
 def _missing_or_changed(file: Path, facts: dict[str, Any]) -> bool:

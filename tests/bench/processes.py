@@ -32,6 +32,7 @@ told = {
     "worker": workers.ru_maxrss * unit,
 }
 print(json.dumps(told), file=sys.stderr)
+loading.leave(0)
 """
 
 

@@ -39,6 +39,14 @@ event.register("numba:compile", Count())
 compiling.once(rehearse, copies=1)
 """
 
+KEPT = """
+from forecast.ensemble import compiling
+compiling.load_kept()
+for name, kernel in compiling.kernels().items():
+    if kernel.signatures and not kernel.stats.cache_misses:
+        print(name)
+"""
+
 
 def rehearse():
     world = lively_world()
@@ -102,6 +110,12 @@ def test_two_processes_compile_no_kernel_twice(tmp_path):
         [sys.executable, "-c", TOGETHER], env=environment, capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120
     )
     assert again.stdout == ""
+
+
+def test_what_is_kept_can_be_loaded_before_there_is_a_world():
+    simulate_block(lively_world(), 1, FEW, False)
+    loaded = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120)
+    assert set(loaded.stdout.split()) >= set(compiling.kernels()) - set(compiling.OF_LARGE_WORLDS)
 
 
 def test_changed_code_is_not_kept(monkeypatch):

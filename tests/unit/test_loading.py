@@ -31,6 +31,22 @@ assert kernel(np.arange(3)) == 5  # of numbers for which it was never compiled
 print(*told)
 """
 
+BESIDE = """
+import os
+from forecast.loading import beside
+
+told, ours = [], os.getpid()
+
+def call():
+    told.append(os.getpid())
+    if {fails} and os.getpid() != ours:
+        raise ValueError("in the copy")
+    return os.getpid()
+
+found = beside(call, meanwhile=lambda: told.append("meanwhile"))
+print(found == ours, told == ["meanwhile"] + [ours] * {fails})
+"""
+
 
 @njit(cache=True)
 def kernel(values):
@@ -71,3 +87,11 @@ def test_processes_that_share_the_processors_make_as_many_copies_as_leave_none_i
     told = "from forecast import loading\nprint(loading.copies(8), end=' ')\n"
     told += "for workers in (1, 2, 3, 8, 9):\n    loading.lightly(workers=workers)\n    print(loading.copies(8), end=' ')"
     assert run(told) == "0 7 3 1 0 0"
+
+
+def test_a_copy_makes_a_call_while_this_process_does_something_else():
+    assert run(BESIDE.format(fails=False)) == "False True"
+
+
+def test_a_call_that_fails_in_a_copy_is_made_here():
+    assert run(BESIDE.format(fails=True)) == "True True"

@@ -35,6 +35,16 @@ def test_shares_of_a_region_are_those_recorded(made, summary):
     assert found.values == pytest.approx(expected, abs=1e-6)
 
 
+def test_results_by_month_alone_are_summed_up_by_year(made, summary):
+    monthly = made.drop_dims("time")
+    for name in ("deliveries", "programme_stage"):
+        spread = made[name].rename(time="month").isel(month=np.repeat(np.arange(36), 12))
+        monthly[name] = (spread / 12 if name == "deliveries" else spread).assign_coords(month=made["month"])
+    found = summarise(monthly)
+    assert (views.years(found) == views.years(summary)).all()
+    np.testing.assert_allclose(found["deliveries"].values, summary["deliveries"].values, rtol=1e-5, atol=1e-30)
+
+
 def test_every_quantity_has_a_unit_and_a_name(summary):
     for name, array in summary.data_vars.items():
         assert array.attrs["units"], name
