@@ -13,6 +13,7 @@ from forecast.model.calendar import MONTHS_PER_YEAR
 
 STEEPEST = 1.0  # no trader carries a growth (logarithm a year) beyond this forward
 LARGEST_REVISION = 0.2  # logarithm a month by which the record may correct stocks
+HALFWAY = 0.5  # what is on its way is used between now and the end of its cover
 RESERVE = 0.1  # share of stocks that traders never count as gone
 
 
@@ -22,9 +23,9 @@ def _within(number, lowest, highest):
 
 
 @njit(inline="always")
-def _ahead(own, state):
-    """Use a month at the end of what traders foresee."""
-    return state.need * np.exp(_within(state.growth, -STEEPEST, STEEPEST) * own.foresight)
+def _need_in(years, state):
+    """Use a month after some years, if it goes on growing as of late."""
+    return state.need * np.exp(_within(state.growth, -STEEPEST, STEEPEST) * years)
 
 
 @njit(inline="always")
@@ -94,7 +95,9 @@ def ship(own, state, mined, recycled, stockpiling):
         s.upstream += _convert(o, s, mined[r]) + recycled[r]
         s.upstream -= min(stockpiling[r] / MONTHS_PER_YEAR, s.upstream)
         mood = _within(o.stocking * s.trend, -o.stocking_limit, o.stocking_limit)
-        wanted = o.downstream_cover * (o.in_process + (1.0 - o.in_process) * np.exp(mood)) * _ahead(o, s)
+        passing = o.in_process * _need_in(HALFWAY * o.downstream_cover / MONTHS_PER_YEAR, s)
+        stored = (1.0 - o.in_process) * np.exp(mood) * _need_in(o.foresight, s)
+        wanted = o.downstream_cover * (passing + stored)
         s.orders = max(s.need + (wanted - s.downstream) / o.stocking_time, o.least_orders * s.need)
         shipped = min(s.orders, s.upstream)
         s.upstream -= shipped
@@ -109,7 +112,7 @@ def _expected_cover(own, state, mined, recycled, mines_add):
     """
     arriving = min(mined, state.plants) * own.conversion_yield + recycled
     state.arriving += (arriving - state.arriving) / own.use_memory
-    ahead = _ahead(own, state)
+    ahead = _need_in(own.foresight, state)
     coming = own.trust * mines_add / MONTHS_PER_YEAR * own.conversion_yield * own.foresight
     surplus = (state.arriving + 0.5 * coming - 0.5 * (state.need + ahead)) * own.foresight * MONTHS_PER_YEAR
     stock = state.upstream + own.stock_seen * state.downstream

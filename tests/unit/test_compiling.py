@@ -112,7 +112,8 @@ def test_two_processes_compile_no_kernel_twice(tmp_path):
     assert again.stdout == ""
 
 
-def test_what_is_kept_can_be_loaded_before_there_is_a_world():
+def test_what_is_kept_can_be_loaded_before_there_is_a_world(monkeypatch):
+    monkeypatch.setattr(compiling, "_done", False)
     simulate_block(lively_world(), 1, FEW, False)
     loaded = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, cwd=ROOT.parent, check=True, timeout=120)
     assert set(loaded.stdout.split()) >= set(compiling.kernels()) - set(compiling.OF_LARGE_WORLDS)
