@@ -108,6 +108,19 @@ def test_what_is_on_its_way_through_plants_follows_use_whatever_makers_expect():
     assert (more(in_process=1) == 0).all()
 
 
+def test_what_is_on_its_way_covers_the_use_of_its_own_months_and_only_stores_look_as_far_ahead_as_traders():
+    def wanted(in_process, foresight):
+        agent, market = stand(in_process=in_process, foresight=foresight, downstream_cover=6, stocking_time=1)
+        agent.state["growth"][...] = 0.4
+        agent.state["upstream"][...] = 1e9
+        stock = agent.state["downstream"] - agent.state["need"]
+        agent.ship(market)
+        return (stock + agent.state["orders"]) / agent.state["need"]
+
+    np.testing.assert_allclose(wanted(1, 2.0), 6 * np.exp(0.4 * 0.25))
+    np.testing.assert_allclose(wanted(0, 2.0), 6 * np.exp(0.4 * 2.0))
+
+
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=30))
 def test_converters_lose_only_their_yield_and_keep_the_rest_as_ore_save_what_waits_too_long(mined):
