@@ -70,7 +70,7 @@ bench: $(YARDS) ## measure speed and memory, beside numpy and Mesa doing the sam
 	@$(PYTHON) -m pytest -q --durations=0 --no-header tests/bench/same_work.py
 	@$(PYTHON) tests/bench
 
-performance: $(YARDS) ## measure all of docs/performance.md, and rewrite it and its picture (an hour)
+performance: $(YARDS) ## measure all of docs/performance.md, and rewrite it and its picture (a quarter of an hour)
 	@$(PYTHON) -m pytest -q --durations=0 --no-header tests/bench/same_work.py
 	@$(PYTHON) tests/bench --full --json $(OUTPUTS)/performance.json
 	@$(PYTHON) docs/performance.py $(OUTPUTS)/performance.json

@@ -31,7 +31,7 @@ NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
 
 def check(world: World, builder: Builder) -> None:
     """Add to the builder's problems whatever does not fit together."""
-    for find in (_why, _years, _sizes, _needed, _events, _makers, _programmes, _segments, _buyers, _record):
+    for find in (_why, _years, _sizes, _needed, _events, _makers, _mines, _programmes, _segments, _buyers, _record):
         for where, problem in find(world):
             builder.problems.add(builder.place(where), where, problem)
 
@@ -88,6 +88,12 @@ def _makers(world: World) -> Iterator[tuple[str, str]]:
         for chemistry in maker.programmes:
             if chemistry not in world.programmes:
                 yield f"manufacturers.{name}.programmes.{chemistry}", "has no block in programmes; must have one to be developed"
+
+
+def _mines(world: World) -> Iterator[tuple[str, str]]:
+    for name, mine in world.mines.items():
+        if getattr(mine, "status", "") == "construction" and hasattr(mine, "capacity") and not mine.capacity.value:
+            yield f"mines.{name}.capacity", "0; must say what is under construction"
 
 
 def _programmes(world: World) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
     python tests/bench [--quick | --full] [--json FILE]
 
-``--quick`` does a tenth of the work or less, ``--full`` what the page on performance shows (an hour).
+``--quick`` does a tenth of the work or less, ``--full`` what the page on performance shows (a quarter of an hour).
 """
 
 from __future__ import annotations
