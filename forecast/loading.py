@@ -96,7 +96,7 @@ def beside(call: Callable[[], Content], meanwhile: Callable[[], object]) -> Cont
 
     context = get_context("fork")
     here, there = context.Pipe(duplex=False)
-    copy = context.Process(target=_tell, args=(call, there), daemon=True)
+    copy = context.Process(target=_tell, args=(call, here, there), daemon=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of copies made beside threads: they use none of theirs
         copy.start()
@@ -111,6 +111,7 @@ def beside(call: Callable[[], Content], meanwhile: Callable[[], object]) -> Cont
     return call()
 
 
-def _tell(call: Callable[[], object], there: Connection) -> None:
+def _tell(call: Callable[[], object], here: Connection, there: Connection) -> None:
+    here.close()  # or what is sent to somebody who has gone would wait to be read for ever
     with suppress(BaseException):
         there.send(call())

@@ -48,6 +48,19 @@ print(found == ours, told == ["meanwhile"] + [ours] * {fails})
 """
 
 
+GONE = """
+from forecast.loading import beside
+
+def interrupted():
+    raise KeyboardInterrupt
+
+try:
+    beside(lambda: bytes(10_000_000), meanwhile=interrupted)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
 @njit(cache=True)
 def kernel(values):
     total = 0.0
@@ -58,7 +71,7 @@ def kernel(values):
 
 def run(code, **variables):
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | variables, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | variables, timeout=60
     )
     assert not done.returncode, done.stderr
     return done.stdout.strip()
@@ -95,3 +108,7 @@ def test_a_copy_makes_a_call_while_this_process_does_something_else():
 
 def test_a_call_that_fails_in_a_copy_is_made_here():
     assert run(BESIDE.format(fails=True)) == "True True"
+
+
+def test_a_copy_whose_answer_nobody_waits_for_goes_away():
+    assert run(GONE) == "interrupted"
