@@ -16,7 +16,7 @@ import click
 from claims.adoption import AHEAD
 from claims.claim import Claim
 from claims.effects import EFFECTS
-from claims.history import REPLAY
+from claims.history import HELD, REPLAY
 from claims.run import Run
 from forecast.assess.pictures import observed_past
 from forecast.errors import ForecastError, StoreError
@@ -26,7 +26,7 @@ from writing import save, table
 
 PAGE = Path(__file__).parent / "behaviour.md"
 FEW = 50
-SECTIONS = (REPLAY, AHEAD, EFFECTS)
+SECTIONS = (REPLAY, HELD, AHEAD, EFFECTS)
 CLAIMS = [claim for section in SECTIONS for claim in section.claims]
 
 

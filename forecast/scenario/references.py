@@ -93,7 +93,7 @@ def _makers(world: World) -> Iterator[tuple[str, str]]:
 def _mines(world: World) -> Iterator[tuple[str, str]]:
     for name, mine in world.mines.items():
         if getattr(mine, "status", "") == "construction" and hasattr(mine, "capacity") and not mine.capacity.value:
-            yield f"mines.{name}.capacity", "0; must say what is under construction"
+            yield f"mines.{name}.capacity", "0; must be above 0: what is under construction"
 
 
 def _programmes(world: World) -> Iterator[tuple[str, str]]:

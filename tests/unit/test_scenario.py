@@ -250,7 +250,7 @@ colour: red
         ("chemistries: {lfp: 3}", "chemistries.lfp: 3; must be a mapping"),
         ("mines: [quarry]", "mines: a list; must be a mapping by name"),
         ("mines: null", "mines: empty; must have at least one"),
-        ("mines: {quarry: {status: construction, capacity: 0}}", "mines.quarry.capacity: 0; must say what is under construction"),
+        ("mines: {quarry: {status: construction, capacity: 0}}", "mines.quarry.capacity: 0; must be above 0: what is under construction"),
         ("mines: {Bad Name: {}}", "mines.Bad Name: must be a name of lower case letters"),
         (
             "lithium: {floor: null}\nregions: {china: {winter: null}}",
