@@ -33,7 +33,7 @@ MOST_HEAPS, MOST_KEPT, LEAST_ON_ITS_OWN = -8, -1, -3
 RARELY = 500_000
 """New objects after which rings of them are looked for; after 700, as usual, it is done hundreds of times while libraries load: 0.2 s."""
 
-_ours = False
+_ours = _elsewhere = False
 _workers = 1
 
 
@@ -43,8 +43,8 @@ def lightly(cluster: bool = False, workers: int = 1) -> None:
     cluster  the command computes elsewhere, with one of those that others do without
     workers  processes like this one, which share the processors
     """
-    global _ours, _workers
-    _ours, _workers = True, workers
+    global _ours, _elsewhere, _workers
+    _ours, _elsewhere, _workers = True, cluster, workers
     gc.set_threshold(RARELY)
     with suppress(AttributeError, OSError):  # other systems have one heap
         for what, value in ((MOST_HEAPS, HEAPS), (MOST_KEPT, KEPT), (LEAST_ON_ITS_OWN, ON_ITS_OWN)):
@@ -77,6 +77,11 @@ def kernels_as_kept() -> None:
     Cache.load_overload = load  # type: ignore[method-assign]
 
 
+def may_end() -> bool:
+    """Whether this process may end without a word to anybody: ours from the start, and nothing is computed for it elsewhere."""
+    return _ours and not _elsewhere
+
+
 def may_copy() -> bool:
     """Whether this process may make copies of itself: ours from the start, where libraries of the system bear it (not those of macOS)."""
     return _ours and sys.platform == "linux"
@@ -105,6 +110,9 @@ def beside(call: Callable[[], Content], meanwhile: Callable[[], object]) -> Cont
         meanwhile()
         with suppress(EOFError, OSError):
             return here.recv()
+    except BaseException:
+        copy.kill()
+        raise
     finally:
         here.close()
         copy.join()

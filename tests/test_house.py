@@ -25,6 +25,7 @@ FLOORS = {
     "ensemble": 3,
     "history": 2,
     "model": 2,
+    "stopping": 2,
     "report": 1,
     "declare": 1,
     "layout": 1,

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from forecast.ensemble.execute import locked, stoppable
+from forecast.ensemble.execute import locked
 from forecast.ensemble.manifest import cannot_write, write_bytes
 from forecast.ensemble.plan import versions
 from forecast.errors import ForecastError, Interrupted
+from forecast.stopping import stoppable
 
 PLAN = "plan.json"
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
@@ -69,7 +70,8 @@ def remembered(target: Path, identity: Mapping[str, Any], resume: bool, force: b
     """
     partial = target.with_name(f"{target.name}.unfinished")
     told = json.dumps(identity, sort_keys=True, indent=1).encode()
-    with locked(target), stoppable():
+    kept = f"interrupted; finished steps are kept in {partial}: the same command with --resume continues"
+    with locked(target), stoppable(kept):
         if target.exists() and not force:
             raise ForecastError(f"{target}: exists already; --force replaces it, --output puts the new one elsewhere")
         if partial.exists() and not force:
@@ -84,7 +86,7 @@ def remembered(target: Path, identity: Mapping[str, Any], resume: bool, force: b
             write_bytes(partial / PLAN, told)
             yield FolderMemory(partial)
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; finished steps are kept in {partial}: the same command with --resume continues") from None
+            raise Interrupted(kept) from None
         except OSError as error:
             raise cannot_write(partial, error) from error
         except ForecastError:

@@ -13,8 +13,8 @@ from forecast import loading
 from forecast.cli import answers, past, running, scenarios
 from forecast.cli.face import Group, debugging
 from forecast.errors import ForecastError
+from forecast.stopping import INTERRUPTED, stoppable
 
-INTERRUPTED = 130
 CLUSTER = "--scheduler"
 
 EPILOG = """
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")
     given = sys.argv[1:] if arguments is None else arguments
     loading.lightly(cluster=any(argument.startswith(CLUSTER) for argument in given))
-    loading.leave(status(arguments))
+    with stoppable():
+        code = status(arguments)
+    loading.leave(code)
 
 
 def status(arguments: Sequence[str] | None = None) -> int:

@@ -9,8 +9,6 @@ import errno
 import functools
 import os
 import shlex
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +24,7 @@ from forecast.ensemble import compiling, manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
 from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError, WriteError
+from forecast.stopping import stoppable
 
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
@@ -146,7 +145,8 @@ def run(
     began = time.time()
     folder = Path(os.path.abspath(folder))
     partial = folder.with_name(f"{folder.name}.partial")
-    with locked(folder), stoppable():
+    kept = f"interrupted; what is finished is kept in {partial}: the same command with --resume continues"
+    with locked(folder), stoppable(kept):
         try:
             manifest.bring_back(folder)
             if (earlier := _already_there(plan, folder, partial, resume, force)) is not None:
@@ -158,7 +158,7 @@ def run(
             _compute(chosen, work, plan, done, progress)
             return _complete(plan, folder, partial, finish, began, computed)
         except KeyboardInterrupt:
-            raise Interrupted(f"interrupted; what is finished is kept in {partial}: the same command with --resume continues") from None
+            raise Interrupted(kept) from None
         except WriteError as error:
             raise space.with_need(error, folder.parent, space.bytes_of(plan) + more) from error
         except OSError as error:
@@ -285,21 +285,3 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
