@@ -37,7 +37,7 @@ bits_of: Any = intrinsic(_bits)
 number_of: Any = intrinsic(_number)
 
 
-@njit(inline="always")
+@njit(forceinline=True, error_model="numpy")
 def exponential(x):
     """e to the power of x, kept between 1e-307 and 1e307; error 2e-16 of it; nan of nan."""
     x = LEAST if x < LEAST else x
@@ -54,7 +54,7 @@ def exponential(x):
     return near * number_of((bits_of(shifted) << EXPONENT) + ONE)
 
 
-@njit(inline="always")
+@njit(forceinline=True, error_model="numpy")
 def logarithm(x):
     """Natural logarithm of x above 1e-307; error 2e-16 of it; nan of what is not above zero."""
     bits = bits_of(x) - HALF_ROOT
