@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast.declare import Quantity
 from forecast.errors import DataError
-from forecast.model.record import WORLDWIDE
+from forecast.model.record import WORLDWIDE, lumpiness
 from forecast.model.segments import FROM_YEAR_TO_YEAR, YEAR
 from forecast.model.world import World
 
@@ -121,7 +121,8 @@ def gaps(world: World, drawn: Any, results: Mapping[str, np.ndarray]) -> Iterato
             share = series.values.at(world.first_year + np.arange(years))
             seen = (share > SEEN) & (share < 1.0 - SEEN)
             name = f"taste {series.region} {series.chemistry}"
-            yield Gap("taste", name, world.first_year, means, shown.taste_memory, shown.taste_spread, seen)
+            size = lumpiness(share, shown.deciders[:, None])
+            yield Gap("taste", name, world.first_year, means, shown.taste_memory, shown.taste_spread, seen, size=size)
     for name in GROWING:
         if name in world.segments and happens(world.segments[name].surprise):
             yield growth(world, drawn, results, name)

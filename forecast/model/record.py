@@ -14,7 +14,7 @@ import numpy as np
 
 from forecast.declare import Block, Path, Quantity, parameter, path, setting
 from forecast.layout import blank
-from forecast.model.calendar import MONTHS_PER_YEAR, STEER, month, on
+from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, STEER, month, on
 from forecast.streams import Deck, each, normal
 
 KINDS = {
@@ -37,6 +37,7 @@ WORLDWIDE = {
 Contracts are told from spot prices only where these are known in the middle of years; else they are what spot prices are made from.
 """
 HALF_YEAR = MONTHS_PER_YEAR // 2
+SPREAD_AT = 0.3  # share at which the spread of tastes is told
 LEAST_SHARE = 0.01  # shares are kept this far from 0 and 1 before their odds are taken: below, more or less says nothing of tastes
 TREND_KEPT = 0.5  # part of the last year's pace that goes on from its middle to its end
 SHARE_GAIN = 0.4  # part of the gap in log odds that a month corrects: buyers answer with a delay
@@ -74,7 +75,8 @@ class Unexplained(Block):
     lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "Schwartz 1997 (doi:10.1111/j.1540-6261.1997.tb02721.x), two-factor models: what stocks of copper and oil are worth beyond the trend reverts at 1.2 to 1.9 a year; figures from memory", 0.7, above=0)
     contract_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of lithium prices in contracts over lagged spot prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     contract_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts run for one to three years", 1.5, above=0)
-    taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
+    taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region where its share is 0.3; `deciders` say how it grows where few buy or few do not", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
+    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share hangs on few of them", "assumption: about ten", 10.0, at_least=2, at_most=1e6)
     taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
     reference: str = setting("Chemistry against which tastes are measured: nothing is unexplained in it", "")
@@ -102,6 +104,7 @@ class Record:
         self.lithium = self._lithium_path(parameters.lithium)
         self.contracts = self._contracts(parameters.lithium)
         self.seen = blank((2, parameters.size, len(self.shares)))
+        self.sold = blank((parameters.size, len(names[0]), len(names[1])))
         tastes = [f"taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
         kinds = [f"unexplained {kind}" for kind in (*(name.replace("_", " ") for name in WORLDWIDE), *tastes)]
         self.luck = Deck(normal, seed, kinds, realizations)
@@ -193,17 +196,29 @@ class Record:
         while True:
             yield on(env, STEER)
             now = month(env)
-            self.drift(now)
+            sold = self.sales(market)
+            self.drift(sold, now)
             if 0 < now < self.steered:
-                self.correct(market, now)
+                self.correct(market, sold, now)
             self.tell(market, now)
 
-    def drift(self, now: int) -> None:
-        """What is unexplained fades and is renewed, save where a series says what it is."""
-        drifted = self.kept * self.unexplained + self.renewed * self.luck.on(now)
+    def sales(self, market) -> np.ndarray:
+        """Lithium batteries delivered last month to the segments on record, (realization, region, chemistry) GWh."""
+        return sum((market.deliveries[:, segment] for segment in self.segments), np.zeros_like(market.unexplained_taste)) * self.ion
+
+    def drift(self, sold: np.ndarray, now: int) -> None:
+        """What is unexplained fades and is renewed, save where a series says what it is; tastes by the shares of the last year."""
+        self.sold += (sold - self.sold) / min(max(now, 1), MONTHS_PER_YEAR)
+        if now % QUARTER == 0:
+            total = self.sold.sum(axis=-1, keepdims=True)
+            share = np.divide(self.sold, total, out=np.full_like(self.sold, SPREAD_AT), where=total > 0)
+            self.lumpiness = lumpiness(share, self.own.deciders[:, None, None])
+        new = self.renewed * self.luck.on(now)
+        self._by_place(new)[...] *= self.lumpiness
+        drifted = self.kept * self.unexplained + new
         np.copyto(self.unexplained, drifted, where=~self.held | (now >= self.steered))
 
-    def correct(self, market, now: int) -> None:
+    def correct(self, market, sold: np.ndarray, now: int) -> None:
         """Move what is unexplained by what separates last month from the record."""
         target = self.at(now)
         measured = {"cell_price": market.mean_cell_price, "mine_output": market.mine_output.sum(axis=-1) * MONTHS_PER_YEAR}
@@ -217,12 +232,11 @@ class Record:
             moved = fading * self.state["lithium_price"] + LITHIUM_GAIN * market.lithium_price_missed
             self.state["lithium_price"][...] = np.clip(moved, -LARGEST_MOOD, LARGEST_MOOD)
         if self.shares.size:
-            self.correct_tastes(market, now, target)
+            self.correct_tastes(sold, now, target)
 
-    def correct_tastes(self, market, now: int, target: np.ndarray) -> None:
+    def correct_tastes(self, sold: np.ndarray, now: int, target: np.ndarray) -> None:
         """Move what is unexplained in tastes by the gap between the shares of last months and those on record."""
-        sold = sum((market.deliveries[:, segment] for segment in self.segments), np.zeros_like(market.unexplained_taste))
-        parts = np.stack([sold[:, *self.places], (sold * self.ion).sum(axis=-1)[:, self.places[0]]])
+        parts = np.stack([sold[:, *self.places], sold.sum(axis=-1)[:, self.places[0]]])
         self.seen += parts if now == 1 else (parts - self.seen) / SHARE_MEMORY
         share = np.clip(self.seen[0] / np.maximum(self.seen[1], 1e-12), LEAST_SHARE, 1.0 - LEAST_SHARE)
         gap = target[:, self.shares] - np.log(share / (1.0 - share))
@@ -239,6 +253,20 @@ class Record:
                 market.mineral_price_on_record[:, mineral] = np.exp(self.at(now)[:, row]) if now < self.steered else 0.0
         on_record = now < self.lithium.shape[1]
         market.lithium_price_on_record[...] = self.lithium[:, now] if on_record else 0.0
+
+
+def lumpiness(share: np.ndarray, deciders: np.ndarray) -> np.ndarray:
+    """Spread of the log odds of a share over that of a share of ``SPREAD_AT``, where each of some deciders takes all or nothing.
+
+    Where n decide, the share s of those who take has a variance of (1 - s) / (n s) times the square of its mean, the rest one of
+    s / (n (1 - s)), and one falls as the other rises; log odds are spread as those of two lognormal numbers of which this holds.
+    """
+    return np.sqrt(_odds_variance(np.clip(share, LEAST_SHARE, 1.0 - LEAST_SHARE), deciders) / _odds_variance(SPREAD_AT, deciders))
+
+
+def _odds_variance(share, deciders):
+    odds = share / (1.0 - share)
+    return np.log1p(1.0 / (deciders * odds)) + np.log1p(odds / deciders) - 2.0 * np.log1p(-1.0 / deciders)
 
 
 def contracted(spot: np.ndarray, contract: np.ndarray, lag: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 from forecast.assess.evidence import FROM_YEAR_TO_YEAR, GROWING, SPREADS, YEAR, Evidence, evidence, growth, news
 from forecast.ensemble.design import draw
 from forecast.ensemble.posterior import declared
+from forecast.model.record import lumpiness
 from forecast.model.segments import SegmentDemand
 from forecast.model.world import simulate
 from forecast.scenario import load
@@ -131,7 +132,9 @@ def test_contracts_are_evidence_where_spot_prices_are_known_in_the_middle_of_two
 def test_surprises_of_taste_are_those_of_their_region_and_chemistry():
     told, drawn, played = plain()
     for region, place in (("china", CHINA), ("europe", EUROPE)):
-        fresh, _ = news(played["unexplained_taste"][:, :4, place, LFP].astype(float), drawn.unexplained.taste_memory, ALL[:4])
+        seen, memory = played["unexplained_taste"][:, :4, place, LFP].astype(float), drawn.unexplained.taste_memory
+        size = lumpiness(steered_world().record[f"lfp_{region}"].values.at(np.arange(2015, 2019)), 10)
+        fresh = news(seen / size, memory, ALL[:4])[0] * size
         mine = [told.names.index(f"taste {region} lfp {year}") for year in range(2015, 2019)]
         np.testing.assert_allclose(told.values[:, mine], fresh)
     assert set(mine) < set(told.of("taste"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from forecast.ensemble.design import draw
 from forecast.errors import ScenarioError
-from forecast.model.record import LEAST_SHARE, MOST_BETWEEN, Record, between, contracted
+from forecast.model.record import LEAST_SHARE, MOST_BETWEEN, Record, between, contracted, lumpiness
 from tests.play import assert_same_bytes, blackboard, simulated
 from tests.small_world import lively_world, steered_world
 
@@ -148,7 +148,8 @@ def test_a_horizon_that_ends_before_the_record_sees_no_restatement():
 def test_moods_of_lithium_traders_fade_while_the_record_lasts_too():
     agent = stand(unexplained={"lithium_price_memory": 0.5})
     agent.state["lithium_price"][...] = 1.0
-    agent.correct(blackboard(draw(steered_world(), 1, np.arange(2))), 30)
+    market = blackboard(draw(steered_world(), 1, np.arange(2)))
+    agent.correct(market, agent.sales(market), 30)
     np.testing.assert_allclose(agent.state["lithium_price"], np.exp(-1 / 6))
 
 
@@ -183,11 +184,15 @@ def test_after_the_record_what_is_unexplained_fades_by_its_memory(name):
     np.testing.assert_allclose(found[:, OBSERVED:], last * fading, rtol=1e-5)
 
 
-def drifting(name, worlds=200, **differences):
-    """What is unexplained of a kind after the record, months apart, (realization, month, ...)."""
+def drifting(name, worlds=200, shares=(0.0, 0.0, 0.0), **differences):
+    """What is unexplained of a kind after the record, months apart, (realization, month, ...).
+
+    shares  of chemistries in what is sold in each region; nothing is sold if they are 0
+    """
     agent, months = stand(worlds, last_year=2040, **differences), []
+    sold = np.broadcast_to(shares, agent.sold.shape)
     for now in range(agent.target.shape[-1] * 12 + 264):
-        agent.drift(now)
+        agent.drift(sold, now)
         months.append(agent.state[name].copy())
     return np.moveaxis(np.array(months[OBSERVED + 24 :]), 0, 1)
 
@@ -208,10 +213,39 @@ def test_tastes_of_regions_and_chemistries_drift_apart_but_the_reference_never_d
     assert (drifts.std(axis=0) > 0.25).all()
 
 
+@pytest.mark.parametrize(("share", "deciders"), [(0.3, 10), (0.05, 10), (0.05, 3), (0.9, 10)])
+def test_tastes_of_what_few_buy_or_few_do_not_are_the_more_uncertain(share, deciders):
+    told = {"taste_spread": 0.3, "taste_memory": 0.5, "deciders": deciders}
+    seen = drifting("taste", shares=(share, 1 - share, 0), unexplained=told)
+    assert seen[..., LFP].std() == pytest.approx(0.3 * lumpiness(share, deciders), rel=0.07)
+
+
+def test_log_odds_of_a_share_spread_as_those_of_many_draws_of_a_few_deciders():
+    """Where many decide, draws show it; the formula keeps it finite where few do."""
+    rng, deciders = np.random.default_rng(1), 400
+    spreads = [np.log(found / (deciders - found)).std() for found in (rng.binomial(deciders, share, 20_000) for share in (0.1, 0.3, 0.8))]
+    np.testing.assert_allclose(np.divide(spreads, spreads[1]), lumpiness(np.array([0.1, 0.3, 0.8]), deciders), rtol=0.03)
+
+
+@given(st.floats(0, 1), st.floats(2, 1000))
+def test_no_share_makes_tastes_more_certain_than_a_half_or_more_uncertain_than_the_least(share, deciders):
+    spread = lumpiness(share, deciders)
+    assert lumpiness(0.5, deciders) * (1 - 1e-12) <= spread <= lumpiness(LEAST_SHARE, deciders)
+    assert spread == pytest.approx(lumpiness(1 - share, deciders), rel=1e-6)
+
+
+def test_the_share_that_counts_is_that_of_a_year():
+    agent = stand(unexplained={"taste_spread": 0.3})
+    for now in range(13):
+        agent.drift(np.broadcast_to([1.0, 3.0, 0.0], agent.sold.shape), now)
+    agent.drift(np.broadcast_to([13.0, 3.0, 0.0], agent.sold.shape), 13)
+    np.testing.assert_allclose(agent.sold, np.broadcast_to([2.0, 3.0, 0.0], agent.sold.shape))
+
+
 def test_while_the_record_lasts_only_what_is_not_on_it_drifts():
     agent = stand(record={"mined": None, "lfp_europe": None}, unexplained=SPREADS)
     for now in range(12):
-        agent.drift(now)
+        agent.drift(agent.sold, now)
     assert not agent.state["cell_price"].any()
     assert not agent.state["lithium_price"].any()
     assert agent.state["mine_output"].all()
