@@ -14,7 +14,7 @@ import numpy as np
 
 from forecast.declare import Block, Path, Quantity, parameter, path, setting
 from forecast.layout import blank
-from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, STEER, month, on
+from forecast.model.calendar import MONTHS_PER_YEAR, STEER, month, on
 from forecast.streams import Deck, each, normal
 
 KINDS = {
@@ -76,7 +76,7 @@ class Unexplained(Block):
     contract_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of lithium prices in contracts over lagged spot prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     contract_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts run for one to three years", 1.5, above=0)
     taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region where its share is 0.3; `deciders` say how it grows where few buy or few do not", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
-    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share hangs on few of them", "assumption: about ten", 10.0, at_least=2, at_most=1e6)
+    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share on record hangs on few of them", "assumption: about ten", 10.0, at_least=2, at_most=1e6)
     taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
     reference: str = setting("Chemistry against which tastes are measured: nothing is unexplained in it", "")
@@ -104,7 +104,7 @@ class Record:
         self.lithium = self._lithium_path(parameters.lithium)
         self.contracts = self._contracts(parameters.lithium)
         self.seen = blank((2, parameters.size, len(self.shares)))
-        self.sold = blank((parameters.size, len(names[0]), len(names[1])))
+        self.sold = blank(self.seen.shape)
         tastes = [f"taste {region} {chemistry}" for region in names[0] for chemistry in names[1]]
         kinds = [f"unexplained {kind}" for kind in (*(name.replace("_", " ") for name in WORLDWIDE), *tastes)]
         self.luck = Deck(normal, seed, kinds, realizations)
@@ -132,7 +132,7 @@ class Record:
         """What each world takes for the truth, (realization, series, year), logarithm or log odds: the record within its error, the last year restated."""
         observed = self.series.values[:, ::MONTHS_PER_YEAR][:, : self.years]
         shares = np.array([kind == "share" for kind in self.series.kind], bool)[:, None]
-        kept = np.clip(observed, LEAST_SHARE, 1.0 - LEAST_SHARE)
+        kept = _within(observed)
         scaled = np.where(shares, np.log(kept / (1.0 - kept)), np.log(np.maximum(observed, 1e-12)))
         error = each(normal, seed, [f"error of {name}" for name in self.series.names], realizations, self.years)
         targets = scaled + self.series.error[:, :, None] * np.moveaxis(error, 1, 2)
@@ -203,18 +203,15 @@ class Record:
             self.tell(market, now)
 
     def sales(self, market) -> np.ndarray:
-        """Lithium batteries delivered last month to the segments on record, (realization, region, chemistry) GWh."""
-        return sum((market.deliveries[:, segment] for segment in self.segments), np.zeros_like(market.unexplained_taste)) * self.ion
+        """Batteries of each series of shares, and all lithium ones of its region, delivered last month to the segments on record, (2, realization, series) GWh."""
+        sold = sum((market.deliveries[:, segment] for segment in self.segments), np.zeros_like(market.unexplained_taste))
+        return np.stack([sold[:, *self.places], (sold * self.ion).sum(axis=-1)[:, self.places[0]]])
 
     def drift(self, sold: np.ndarray, now: int) -> None:
-        """What is unexplained fades and is renewed, save where a series says what it is; tastes by the shares of the last year."""
+        """What is unexplained fades and is renewed, save where a series says what it is; tastes on record by the share of the last year."""
         self.sold += (sold - self.sold) / min(max(now, 1), MONTHS_PER_YEAR)
-        if now % QUARTER == 0:
-            total = self.sold.sum(axis=-1, keepdims=True)
-            share = np.divide(self.sold, total, out=np.full_like(self.sold, SPREAD_AT), where=total > 0)
-            self.lumpiness = lumpiness(share, self.own.deciders[:, None, None])
         new = self.renewed * self.luck.on(now)
-        self._by_place(new)[...] *= self.lumpiness
+        self._by_place(new)[:, *self.places] *= lumpiness(_share(self.sold), self.own.deciders[:, None])
         drifted = self.kept * self.unexplained + new
         np.copyto(self.unexplained, drifted, where=~self.held | (now >= self.steered))
 
@@ -236,9 +233,8 @@ class Record:
 
     def correct_tastes(self, sold: np.ndarray, now: int, target: np.ndarray) -> None:
         """Move what is unexplained in tastes by the gap between the shares of last months and those on record."""
-        parts = np.stack([sold[:, *self.places], sold.sum(axis=-1)[:, self.places[0]]])
-        self.seen += parts if now == 1 else (parts - self.seen) / SHARE_MEMORY
-        share = np.clip(self.seen[0] / np.maximum(self.seen[1], 1e-12), LEAST_SHARE, 1.0 - LEAST_SHARE)
+        self.seen += sold if now == 1 else (sold - self.seen) / SHARE_MEMORY
+        share = _share(self.seen)
         gap = target[:, self.shares] - np.log(share / (1.0 - share))
         lead = (target - self.at(now - 1))[:, self.shares]
         moved = self.state["taste"][:, *self.places] + SHARE_GAIN * gap + SHARE_LEAD * lead
@@ -255,13 +251,22 @@ class Record:
         market.lithium_price_on_record[...] = self.lithium[:, now] if on_record else 0.0
 
 
+def _share(sold: np.ndarray) -> np.ndarray:
+    """Share of what was sold in all, (2, ...)."""
+    return _within(sold[0] / np.maximum(sold[1], 1e-12))
+
+
+def _within(share: np.ndarray) -> np.ndarray:
+    return np.clip(share, LEAST_SHARE, 1.0 - LEAST_SHARE)
+
+
 def lumpiness(share: np.ndarray, deciders: np.ndarray) -> np.ndarray:
     """Spread of the log odds of a share over that of a share of ``SPREAD_AT``, where each of some deciders takes all or nothing.
 
     Where n decide, the share s of those who take has a variance of (1 - s) / (n s) times the square of its mean, the rest one of
     s / (n (1 - s)), and one falls as the other rises; log odds are spread as those of two lognormal numbers of which this holds.
     """
-    return np.sqrt(_odds_variance(np.clip(share, LEAST_SHARE, 1.0 - LEAST_SHARE), deciders) / _odds_variance(SPREAD_AT, deciders))
+    return np.sqrt(_odds_variance(_within(share), deciders) / _odds_variance(SPREAD_AT, deciders))
 
 
 def _odds_variance(share, deciders):

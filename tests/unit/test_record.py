@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from forecast.ensemble.design import draw
 from forecast.errors import ScenarioError
-from forecast.model.record import LEAST_SHARE, MOST_BETWEEN, Record, between, contracted, lumpiness
+from forecast.model.record import LEAST_SHARE, MOST_BETWEEN, SPREAD_AT, Record, between, contracted, lumpiness
 from tests.play import assert_same_bytes, blackboard, simulated
 from tests.small_world import lively_world, steered_world
 
@@ -184,13 +184,10 @@ def test_after_the_record_what_is_unexplained_fades_by_its_memory(name):
     np.testing.assert_allclose(found[:, OBSERVED:], last * fading, rtol=1e-5)
 
 
-def drifting(name, worlds=200, shares=(0.0, 0.0, 0.0), **differences):
-    """What is unexplained of a kind after the record, months apart, (realization, month, ...).
-
-    shares  of chemistries in what is sold in each region; nothing is sold if they are 0
-    """
+def drifting(name, worlds=200, share=SPREAD_AT, **differences):
+    """What is unexplained of a kind after the record, months apart, (realization, month, ...); sales on record have this share."""
     agent, months = stand(worlds, last_year=2040, **differences), []
-    sold = np.broadcast_to(shares, agent.sold.shape)
+    sold = np.stack([np.full(agent.sold.shape[1:], share), np.ones(agent.sold.shape[1:])])
     for now in range(agent.target.shape[-1] * 12 + 264):
         agent.drift(sold, now)
         months.append(agent.state[name].copy())
@@ -216,8 +213,9 @@ def test_tastes_of_regions_and_chemistries_drift_apart_but_the_reference_never_d
 @pytest.mark.parametrize(("share", "deciders"), [(0.3, 10), (0.05, 10), (0.05, 3), (0.9, 10)])
 def test_tastes_of_what_few_buy_or_few_do_not_are_the_more_uncertain(share, deciders):
     told = {"taste_spread": 0.3, "taste_memory": 0.5, "deciders": deciders}
-    seen = drifting("taste", shares=(share, 1 - share, 0), unexplained=told)
+    seen = drifting("taste", share=share, unexplained=told)
     assert seen[..., LFP].std() == pytest.approx(0.3 * lumpiness(share, deciders), rel=0.07)
+    assert seen[..., SODIUM].std() == pytest.approx(0.3, rel=0.07), "whose share is not on record"
 
 
 def test_log_odds_of_a_share_spread_as_those_of_many_draws_of_a_few_deciders():
@@ -236,10 +234,11 @@ def test_no_share_makes_tastes_more_certain_than_a_half_or_more_uncertain_than_t
 
 def test_the_share_that_counts_is_that_of_a_year():
     agent = stand(unexplained={"taste_spread": 0.3})
+    before, after = (np.broadcast_to([[[sold]], [[4.0]]], agent.sold.shape) for sold in (1.0, 13.0))
     for now in range(13):
-        agent.drift(np.broadcast_to([1.0, 3.0, 0.0], agent.sold.shape), now)
-    agent.drift(np.broadcast_to([13.0, 3.0, 0.0], agent.sold.shape), 13)
-    np.testing.assert_allclose(agent.sold, np.broadcast_to([2.0, 3.0, 0.0], agent.sold.shape))
+        agent.drift(before, now)
+    agent.drift(after, 13)
+    np.testing.assert_allclose(agent.sold[0] / agent.sold[1], 2 / 4)
 
 
 def test_while_the_record_lasts_only_what_is_not_on_it_drifts():
