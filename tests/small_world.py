@@ -249,6 +249,7 @@ record:
   nickel: {kind: mineral_price, mineral: nickel, values: {2015: 12, 2016: 10, 2017: 11, 2018: 14}, error: 0}
   lfp_china: {kind: share, region: china, chemistry: lfp, values: {2015: 0.5, 2016: 0.6, 2017: 0.7, 2018: 0.65}, error: 0}
   lfp_europe: {kind: share, region: europe, chemistry: lfp, values: {2015: 0.6, 2016: 0.5, 2017: 0.4, 2018: 0.3}, error: 0}
+  quarters_china: {kind: sales_last_quarter, region: china, values: {2016: 1.4, 2017: 1.3, 2018: 1.5}, from_year: 2016, error: 0.1}
 """
 
 

@@ -46,13 +46,19 @@ def made_up(world: World, seed: int, trial: int) -> tuple[World, dict[str, float
     drawn = draw(free, seed, place, numbers(learned, scores))
     results = simulate(drawn, seed, place)
     years = np.arange(world.first_year, world.observed_until + 1)
-    record = {name: _observed(series, name, drawn, results, years, seed, place) for name, series in world.record.items()}
+    by_month = simulate(drawn, seed, place, monthly=True)["demand"][0].astype(float)
+    record = {name: _observed(series, name, drawn, results, by_month, years, seed, place) for name, series in world.record.items()}
     segments = {name: _sold(segment, name, drawn, results, years) for name, segment in world.segments.items()}
     return world.model_copy(update={"record": record, "segments": segments}), dict(zip(learned, scores[0].tolist(), strict=True))
 
 
-def _observed(series: Any, name: str, drawn: Any, results: Any, years: np.ndarray, seed: int, place: np.ndarray) -> Any:
-    """One series of the record as the made-up past would have had it, measured with its error."""
+def _observed(
+    series: Any, name: str, drawn: Any, results: Any, demand: np.ndarray, years: np.ndarray, seed: int, place: np.ndarray
+) -> Any:
+    """One series of the record as the made-up past would have had it, measured with its error.
+
+    demand  (month, segment, region) GWh
+    """
     monthly = {key: results[key][0].astype(float).reshape(-1, MONTHS)[: len(years)] for key in MONTHLY}
     if series.kind == "share":
         region, chemistry = drawn.regions.names.index(series.region), drawn.chemistries.names.index(series.chemistry)
@@ -61,6 +67,11 @@ def _observed(series: Any, name: str, drawn: Any, results: Any, years: np.ndarra
         ion = drawn.chemistries.lithium[0] > 0
         share = np.clip(sold[:, chemistry] / np.maximum(sold[:, ion].sum(axis=-1), 1e-12), LEAST_SHARE, 1.0 - LEAST_SHARE)
         scaled = np.log(share / (1.0 - share))
+    elif series.kind == "sales_last_quarter":
+        seen = [segment in drawn.unexplained.segments for segment in drawn.segments.names]
+        sold = demand[:, seen, drawn.regions.names.index(series.region)].sum(axis=1)
+        quarters = np.log(sold.reshape(-1, MONTHS)[: len(years), -MONTHS // 4 :].sum(axis=1))
+        scaled = np.diff(quarters, prepend=quarters[0])
     elif series.kind == "mineral_price":
         scaled = np.log(results["mineral_price"][0, : len(years), drawn.minerals.names.index(series.mineral)].astype(float))
     elif series.kind == "mine_output":

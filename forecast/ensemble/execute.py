@@ -42,7 +42,7 @@ def simulate_block(
     world: Any, seed: int, realizations: np.ndarray, monthly: bool, posterior: Posterior | None = None
 ) -> dict[str, np.ndarray]:
     """Draw the parameters of some realizations, from the posterior what it holds, and simulate them side by side."""
-    shorter = world.model_copy(update={"last_year": world.first_year})
+    shorter = world.model_copy(update={"observed_until": world.first_year, "last_year": world.first_year + 1})
     compiling.once(lambda: _play(shorter, seed, realizations[:1], monthly, posterior), copies=loading.copies(cores()))
     return _play(world, seed, realizations, monthly, posterior)
 

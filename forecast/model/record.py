@@ -25,6 +25,7 @@ KINDS = {
     "lithium_price_mid_year": "spot price in the middle of the year, USD/t; used beside year-end prices",
     "mine_output": "lithium mined in the world, t LCE/year",
     "mineral_price": "mean price of `mineral` in the year, USD/kg",
+    "sales_last_quarter": "sales to `unexplained.segments` in `region` in the last quarter of the year over those in that of the year before",
 }
 WORLDWIDE = {
     "cell_price": "cell_price",
@@ -56,10 +57,10 @@ class Series(Block):
 
     kind: Literal[tuple(KINDS)] = setting("What was observed: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))  # type: ignore[valid-type]
     values: Path = path("1", "Value of each year, in the unit of the kind", "record block", at_least=0, at_most=1e9)
-    from_year: int = setting("First year on record, for prices at the end or in the middle of years; other series must begin with the simulation", 2015)
+    from_year: int = setting("First year on record, for prices at the end or in the middle of years and for last quarters; other series must begin with the simulation", 2015)
     error: Quantity = parameter("1", "Error of measurement: standard deviation of the logarithm, of the log odds for shares", "record block", at_least=0, at_most=2)
     restatement: Quantity = parameter("1", "Logarithm by which the value of the last year, a first print, will be restated", "none unless a record block says so", 0.0, at_least=-3, at_most=3)
-    region: str = setting("Region, for shares", "")
+    region: str = setting("Region, for shares and last quarters", "")
     chemistry: str = setting("Chemistry, for shares", "")
     mineral: str = setting("Mineral, for mineral prices", "")
 

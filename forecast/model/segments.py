@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, parameter, path, paths, setting, table
 from forecast.layout import blank, records, side_by_side
-from forecast.model.calendar import MONTHS_PER_YEAR, WANT, month, on
+from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, WANT, month, on
 from forecast.streams import Deck, each, normal
 
 HALF_YEAR = MONTHS_PER_YEAR // 2
@@ -17,7 +17,8 @@ LEAST_FILLED = 1e-12  # of saturation; nothing sold has no odds
 YEAR = np.ones(MONTHS_PER_YEAR) / MONTHS_PER_YEAR
 FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
 """Weights of the months in the growth from one yearly sum to the next."""
-MIDDLE_OF_LATER = len(FROM_YEAR_TO_YEAR) // 2 + HALF_YEAR
+FROM_QUARTER_TO_QUARTER = np.convolve(YEAR, np.ones(QUARTER) / QUARTER)
+"""Weights of the months in the growth from the last quarter of a year to that of the next."""
 LARGEST_SURPRISE = 1.0  # growth beyond the curve's in which anybody believes, a year
 
 
@@ -74,22 +75,31 @@ class Demand(Block):
 
 
 def monthly_history(yearly: np.ndarray) -> np.ndarray:
-    """Spread yearly sales over months so that each year keeps its sum and months join smoothly.
-
-    The pace to the last mid-year goes on to the end of the year, where the forecast takes over: a level end would be a step.
+    """Spread yearly sales over months so that each year keeps its sum and months join smoothly; the last year ends level.
 
     yearly   (..., year) above 0
     returns  (..., 12 x year), per month; geometric between mid-years
     """
     years = yearly.shape[-1]
-    middle = np.arange(years + 1) + 0.5
     when = (np.arange(years * MONTHS_PER_YEAR) + 0.5) / MONTHS_PER_YEAR
-    flat = np.log(np.maximum(yearly, 1e-12)).reshape(-1, years)
-    pace = np.clip(np.diff(flat[:, -2:]).sum(axis=1, keepdims=True), -LARGEST_SURPRISE, LARGEST_SURPRISE)
-    flat = np.concatenate([flat, flat[:, -1:] + pace], axis=1)
-    smooth = np.exp([np.interp(when, middle, row) for row in flat]).reshape(-1, years, MONTHS_PER_YEAR)
+    flat = np.log(np.maximum(yearly, LEAST_FILLED)).reshape(-1, years)
+    smooth = np.exp([np.interp(when, np.arange(years) + 0.5, row) for row in flat]).reshape(-1, years, MONTHS_PER_YEAR)
     smooth *= (yearly.reshape(-1, years) / smooth.sum(axis=-1))[..., None]
     return smooth.reshape(*yearly.shape[:-1], years * MONTHS_PER_YEAR)
+
+
+def last_year(sales: np.ndarray, came: np.ndarray, ahead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spread the sales of the last year over its months, which end where the forecast begins.
+
+    sales    (...,) in the year
+    came     (...,) logarithm of the growth in its first half-year
+    ahead    (...,) and in its second
+    returns  (..., 12) per month, and (...,) per year at its end
+    """
+    when = (np.arange(MONTHS_PER_YEAR) + 0.5) / HALF_YEAR - 1.0
+    shape = np.exp(np.where(when < 0, when * came[..., None], when * ahead[..., None]))
+    middle = sales / shape.mean(axis=-1)
+    return middle[..., None] * shape / MONTHS_PER_YEAR, middle * np.exp(ahead)
 
 
 def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: np.ndarray | float) -> np.ndarray:
@@ -100,8 +110,8 @@ def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: 
 class SegmentDemand:
     """How much each segment wants in each region; history first, then S-curves that prices and luck bend.
 
-    A surprise is growth beyond the curve's. The forecast opens with that of the last observed year, so momentum carries on
-    and fades.
+    A surprise is growth beyond the curve's. The forecast opens with what the last observed year, and the last quarter of it where that is
+    on record, tell of its end, so momentum carries on and fades.
     """
 
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
@@ -119,14 +129,11 @@ class SegmentDemand:
         self.observed = observed_surprise(yearly, self.ceiling, growth)
         self.own, self.noise = self._news(own)
         self.luck = self._luck(seed, realizations, parameters.regions.names)
-        self.level = side_by_side(yearly[None, ..., -1], self.ceiling.shape)
-        told, unsure = last_state(own.persistence)
-        opening = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
-        left = (unsure[:, None] * self.segments.surprise * opening)[:, :, None]
-        self.surprise = side_by_side(told[:, None, None] * self.observed[..., -1] + left)
-        nothing = blank((parameters.size, self.history[..., 0].size))
-        for _ in range(HALF_YEAR):  # the last year's sales are those of its middle
-            self.grow(nothing, nothing, nothing)
+        late, error = last_quarter(parameters, self.ceiling, yearly, growth)
+        meanwhile, at_end, unsure = opening(own.persistence, self.segments.surprise, self.observed[..., -1], late, error)
+        self.last, level = self._last_year(yearly, growth + meanwhile)
+        luck = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
+        self.level, self.surprise = side_by_side(level), side_by_side(at_end + unsure * self.segments.surprise[:, :, None] * luck[:, :, None])
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
         self.price = self.reference = np.zeros(0)
 
@@ -136,6 +143,14 @@ class SegmentDemand:
         parts = {"region": own.regional, "all_regions": 1.0 - own.regional, "segment": 1.0 - own.common, "all_segments": own.common}
         behaviour = records({name: np.sqrt(share) for name, share in parts.items()} | {"kept": kept})
         return behaviour, self.segments.surprise * np.sqrt(1.0 - kept**2)[:, None]
+
+    def _last_year(self, yearly: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Months of the last observed year and the level at its end, by the growth of its second half beside that of the curve."""
+        sales = yearly[None, ..., -1]
+        came = np.clip(np.diff(np.log(np.maximum(yearly[..., -2:], LEAST_FILLED))).sum(axis=-1), -LARGEST_SURPRISE, LARGEST_SURPRISE)
+        ahead = np.log(logistic(np.maximum(sales, LEAST_FILLED), self.ceiling, growth, 0.5) / np.maximum(sales, LEAST_FILLED))
+        months, level = last_year(np.broadcast_to(sales, ahead.shape), np.broadcast_to(came / 2, ahead.shape), ahead)
+        return months, np.maximum(level, LEAST_FILLED)
 
     def _luck(self, seed: int, realizations: np.ndarray, regions: Sequence[str]) -> list[Deck]:
         """Standard normal luck by month: of each segment and region, of each segment, and of all."""
@@ -154,7 +169,9 @@ class SegmentDemand:
     def ask(self, market, now: int) -> None:
         """Demand of the month: as it was while it is on record, then as the curve, surprises and prices say."""
         if now <= self.last_observed:
-            monthly, response = side_by_side(self.history[None, ..., now], self.ceiling.shape), np.zeros_like(self.noise)
+            past = self.last_observed - now
+            told = self.last[..., -1 - past] if past < MONTHS_PER_YEAR else self.history[None, ..., now]
+            monthly, response = side_by_side(told, self.ceiling.shape), np.zeros_like(self.noise)
         else:
             self.grow(*(deck.on(now) for deck in self.luck))
             monthly = self.level / MONTHS_PER_YEAR
@@ -182,18 +199,61 @@ class SegmentDemand:
         self.reference = self.price.copy(order="K") if now <= self.last_observed else self.reference * np.exp(self.decline)[:, None]
 
 
-def last_state(persistence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the growth from one yearly sum to the next tells of a fading surprise in the middle of the later year.
+def last_quarter(parameters, ceiling: np.ndarray, yearly: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Growth beyond the curve's from the last quarter but a year to the last, where it is on record, and its error.
+
+    ceiling  (realization, segment, region)
+    yearly   (segment, region, year) sales
+    growth   (realization, segment, 1) of the curve, 1/year
+    returns  (realization, segment, region) each, 1/year; 0 and infinite where it is not on record
+    """
+    seen, error = np.zeros(ceiling.shape), np.full(ceiling.shape, np.inf)
+    told = [name in parameters.unexplained.segments for name in parameters.segments.names]
+    now, series = yearly.shape[-1] - 1, parameters.record
+    room = 1.0 / (1.0 - np.clip(yearly[..., -1] / ceiling, 0.0, 1.0 / LEAST_ROOM))  # of odds growth is so much more
+    for row, kind in enumerate(series.kind):
+        if kind == "sales_last_quarter" and parameters.first_year + now >= series.from_year[row]:
+            place = parameters.regions.names.index(series.region[row])
+            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], LEAST_FILLED)
+            beyond = np.log(ratio) * room[:, told, place] - growth[:, told, 0]
+            seen[:, told, place] = np.clip(beyond, -LARGEST_SURPRISE, LARGEST_SURPRISE)
+            error[:, told, place] = series.error[:, row, None] * room[:, told, place]
+    return seen, error
+
+
+def opening(
+    persistence: np.ndarray, spread: np.ndarray, by_year: np.ndarray, by_quarter: np.ndarray, error: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the growth between the last two yearly sums, and that between the last quarters, tell of a fading surprise.
+
+    Surprises and the error are normal, so what is told is the mean of those that agree with both.
 
     persistence  (realization,) years
-    returns      the part of that growth that is left, and the standard deviation around it where the surprise's is one
+    spread       (realization, segment) of the surprise
+    by_year      (realization, segment, region) growth beyond the curve's between yearly sums, 1/year
+    by_quarter   (realization, segment, region) between last quarters
+    error        (realization, segment, region) of the latter, infinite if it is not known
+    returns      mean surprise in the second half of the last year; that at its end; and the standard deviation of the latter where
+                 the surprise's is one, (realization, segment, region) each
     """
-    month = np.arange(len(FROM_YEAR_TO_YEAR))
-    fading = -1.0 / (MONTHS_PER_YEAR * persistence[:, None])
-    joint = (np.exp(fading * abs(month - MIDDLE_OF_LATER)) * FROM_YEAR_TO_YEAR).sum(axis=1)
-    apart, both = abs(month[:, None] - month), np.outer(FROM_YEAR_TO_YEAR, FROM_YEAR_TO_YEAR)
-    variance = (np.exp(fading[..., None] * apart) * both).sum(axis=(1, 2))  # no product of matrices: it rounds as the block is large
-    return joint / variance, np.sqrt(1.0 - joint**2 / variance)
+    month = np.arange(2 * MONTHS_PER_YEAR)  # steps from month to month, the last into the forecast
+    years, quarters = np.zeros((2, len(month)))
+    years[: len(FROM_YEAR_TO_YEAR)] = FROM_YEAR_TO_YEAR
+    quarters[-1 - len(FROM_QUARTER_TO_QUARTER) : -1] = FROM_QUARTER_TO_QUARTER
+    alike = np.exp(-abs(month[:, None] - month) / (MONTHS_PER_YEAR * persistence[:, None, None]))
+    with_years, with_quarters = ((alike * weights).sum(axis=-1) for weights in (years, quarters))  # sums, as products of matrices round as the block is large
+    own, both, other = ((told * weights).sum(axis=-1)[:, None, None] for told, weights in ((with_years, years), (with_years, quarters), (with_quarters, quarters)))
+    variance = spread[:, :, None] ** 2
+    sure = variance / np.maximum(variance * other + error**2, LEAST_FILLED)
+    alone = own - both**2 * sure
+    year, quarter = (by_year - both * sure * by_quarter) / alone, sure * (own * by_quarter - both * by_year) / alone
+
+    def told(steps):
+        return (part[:, steps].mean(axis=-1)[:, None, None] for part in (with_years, with_quarters))
+
+    half, end = tuple(told(slice(-HALF_YEAR, None))), tuple(told(slice(-1, None)))
+    left = 1.0 - (end[0] ** 2 - 2.0 * end[0] * end[1] * both * sure + end[1] ** 2 * own * sure) / alone
+    return half[0] * year + half[1] * quarter, end[0] * year + end[1] * quarter, np.sqrt(np.maximum(left, 0.0))
 
 
 def observed_surprise(yearly: np.ndarray, ceiling: np.ndarray, growth: np.ndarray) -> np.ndarray:

@@ -23,9 +23,13 @@ MOST_BLOCKS = 1000
 MOST_NUMBERS = 100_000_000
 """Numbers that a world may record if it is kept by month, 400 MB; fifty times the baseline."""
 TOLERANCE = 1e-6
-LATE = ("lithium_price_year_end", "lithium_price_mid_year")
-SINGLE = ("cell_price", "lithium_price", *LATE, "mine_output")
+ENDS, MIDDLES = "lithium_price_year_end", "lithium_price_mid_year"
+LATE = (ENDS, MIDDLES, "sales_last_quarter")
+"""Kinds of record that may begin after the simulation."""
+SINGLE = ("cell_price", "lithium_price", ENDS, MIDDLES, "mine_output")
 """Kinds of record of which there is one."""
+OF_SEGMENTS = ("share", "sales_last_quarter")
+"""Kinds of record of the sales of some segments in a region."""
 NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
 
 
@@ -126,12 +130,12 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
     for name, series in world.record.items():
         kind, where = getattr(series, "kind", ""), f"record.{name}"
         for field, kinds, names in (
-            ("region", "share", world.regions),
-            ("chemistry", "share", world.chemistries),
-            ("mineral", "mineral_price", world.minerals),
+            ("region", OF_SEGMENTS, world.regions),
+            ("chemistry", ("share",), world.chemistries),
+            ("mineral", ("mineral_price",), world.minerals),
         ):
             said = getattr(series, field, "")
-            if kind == kinds and said not in names:
+            if kind in kinds and said not in names:
                 yield f"{where}.{field}", f"{short(said)!r}; must be a name of the scenario's{nearest(said, names)}"
         if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
             yield f"{where}.kind", f"{kind}; there must be one series of this kind"
@@ -140,7 +144,7 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
             if not late and series.from_year > world.first_year:
                 yield (
                     f"{where}.from_year",
-                    f"{series.from_year}; only prices at the end or in the middle of years may begin after {world.first_year}",
+                    f"{series.from_year}; only prices at a day and last quarters may begin after {world.first_year}",
                 )
             first = series.from_year if late else world.first_year
             if min(series.values.years) > first or max(series.values.years) < world.observed_until:
@@ -149,10 +153,10 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
                     f"{min(series.values.years):g} to {max(series.values.years):g}; must reach from {first} to {world.observed_until}",
                 )
     on_record = [getattr(series, "kind", "") for series in world.record.values()]
-    if LATE[1] in on_record and LATE[0] not in on_record:
-        yield "record", f"holds {LATE[1]} without {LATE[0]}; must hold both, as the price runs from the end of a year to the next"
-    if "share" in on_record and not world.unexplained.segments:
-        yield "unexplained.segments", "empty; must name the segments whose shares are on record"
+    if MIDDLES in on_record and ENDS not in on_record:
+        yield "record", f"holds {MIDDLES} without {ENDS}; must hold both, as the price runs from the end of a year to the next"
+    if set(OF_SEGMENTS) & set(on_record) and not world.unexplained.segments:
+        yield "unexplained.segments", "empty; must name the segments whose shares and last quarters are on record"
     for said in world.unexplained.segments:
         if said not in world.segments:
             yield "unexplained.segments", f"{short(said)!r}; unknown name of segments{nearest(said, world.segments)}"

@@ -33,6 +33,7 @@ SERIES = {
     "mine_output": "mine_output",
     "mineral_price": "mineral_price",
     "share": "lfp_share",
+    "sales_last_quarter": "car_sales_last_quarter",
 }
 
 

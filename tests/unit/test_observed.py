@@ -187,7 +187,7 @@ def test_mines_of_january_2015_can_make_what_was_mined_that_year():
     assert all((float(mine["capacity"].split()[0]) > 0) == (mine["status"] in there) for mine in mines.values())
 
 
-KINDS = {"share": "lfp_share"}
+KINDS = {"share": "lfp_share", "sales_last_quarter": "car_sales_last_quarter"}
 
 
 def test_the_record_of_the_baseline_is_the_history_it_names():

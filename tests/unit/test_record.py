@@ -16,7 +16,7 @@ LFP, NMC, SODIUM = range(3)
 CARS, STORAGE = range(2)
 YEARS, OBSERVED = np.arange(2015, 2019), 48
 CORRECTIONS = ("cell_price", "mine_output", "lithium_price", "taste")
-SERIES = ("cells", "lithium", "lithium_ends", "mined", "nickel", "lfp_china", "lfp_europe")
+SERIES = ("cells", "lithium", "lithium_ends", "mined", "nickel", "lfp_china", "lfp_europe", "quarters_china")
 SPREADS = {f"{name}_spread": 0.3 for name in CORRECTIONS}
 
 
@@ -435,7 +435,7 @@ def test_prices_in_the_middle_of_years_are_refused_without_those_at_the_ends():
 @pytest.mark.parametrize(
     ("series", "problem"),
     [
-        ({"from_year": 2016}, "record.cells.from_year: 2016; only prices at the end or in the middle of years may begin after 2015"),
+        ({"from_year": 2016}, "record.cells.from_year: 2016; only prices at a day and last quarters may begin after 2015"),
         ({"values": {2015: None}}, "record.cells.values: 2016 to 2018; must reach from 2015 to 2018"),
     ],
 )

@@ -7,9 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from forecast.ensemble.design import draw
-from forecast.model.segments import LARGEST_SURPRISE, SegmentDemand, last_state, logistic, monthly_history, observed_surprise
+from forecast.model.segments import (
+    LARGEST_SURPRISE,
+    SegmentDemand,
+    last_year,
+    logistic,
+    monthly_history,
+    observed_surprise,
+    opening,
+)
 from tests.play import blackboard, history
-from tests.small_world import lively_world
+from tests.small_world import lively_world, steered_world
 
 NO_SURPRISE = {name: {"surprise": 0, "price_elasticity": 0} for name in ("cars", "storage")}
 SURPRISING = {name: {"surprise": 0.2, "price_elasticity": 0} for name in ("cars", "storage")}
@@ -27,11 +35,14 @@ def test_months_of_a_level_history_are_level_and_of_a_growing_one_grow():
     assert (np.diff(monthly_history(2.0 ** np.arange(6))) >= 0).all()
 
 
-def test_a_history_that_grows_does_so_to_its_last_month_at_the_pace_it_had():
-    pace = np.diff(np.log(monthly_history(1.5 ** np.arange(5.0))))
-    np.testing.assert_allclose(pace[-6:], np.log(1.5) / 12)
-    leap = np.log(monthly_history(np.array([1.0, 1e6])))
-    assert np.diff(leap)[-1] == pytest.approx(LARGEST_SURPRISE / 12)
+@given(st.floats(0.01, 1e4), st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
+def test_the_last_year_keeps_its_sum_bends_in_the_middle_and_ends_where_the_forecast_begins(sales, came, ahead):
+    months, end = last_year(np.array(sales), np.array(came), np.array(ahead))
+    assert months.sum() == pytest.approx(sales)
+    pace = np.diff(np.log(months))
+    np.testing.assert_allclose(pace[:5], came / 6, atol=1e-12)
+    np.testing.assert_allclose(pace[6:], ahead / 6, atol=1e-12)
+    assert end / 12 == pytest.approx(months[-1] * np.exp(ahead / 12))
 
 
 @given(st.floats(0.01, 100), st.floats(1.05, 100), st.floats(0.01, 2))
@@ -60,8 +71,10 @@ def test_without_surprise_and_price_response_the_future_is_the_s_curve():
     drawn = draw(lively_world(segments=NO_SURPRISE, demand={"persistence": 1e-3}), 1, np.arange(2))
     wanted = history(drawn, demand=None)["demand"]
     agent = SegmentDemand(drawn, 1, np.arange(2))
-    expected = logistic(drawn.segments.history[:, :, 24], agent.ceiling, drawn.segments.growth[:, :, None], 31 / 12)
+    expected = logistic(agent.level, agent.ceiling, drawn.segments.growth[:, :, None], 25 / 12)
     np.testing.assert_allclose(wanted[36 + 24], expected / 12)
+    middle = logistic(agent.level, agent.ceiling, drawn.segments.growth[:, :, None], -0.5)
+    np.testing.assert_allclose(middle, drawn.segments.history[:, :, 24][None].repeat(2, axis=0), rtol=0.05)
 
 
 def odds(filled):
@@ -72,10 +85,11 @@ def test_without_news_the_surprise_of_the_last_year_carries_on_and_fades():
     drawn = draw(lively_world(segments=NO_SURPRISE, demand={"persistence": 2}), 1, np.arange(2))
     agent = SegmentDemand(drawn, 1, np.arange(2))
     seen = history(drawn, demand=None, unexplained_growth=None)
-    opening = last_state(np.array([2.0]))[0] * agent.observed[..., -1]
-    assert (np.abs(opening) > 0.01).all()
-    months = np.arange(7, 7 + 36)
-    surprise = opening * np.exp(-months / 24)[:, None, None, None]
+    nothing, never = np.zeros(agent.observed[..., -1].shape), np.full(agent.observed[..., -1].shape, np.inf)
+    _, at_end, _ = opening(np.full(2, 2.0), np.zeros((2, 2)), agent.observed[..., -1], nothing, never)
+    assert (np.abs(at_end) > 0.01).all()
+    months = np.arange(1, 1 + 36)
+    surprise = at_end * np.exp(-months / 24)[:, None, None, None]
     np.testing.assert_allclose(seen["unexplained_growth"][36:], surprise, rtol=1e-9)
     filled = odds(12 * seen["demand"][36:] / agent.ceiling)
     np.testing.assert_allclose(np.diff(filled, axis=0), (drawn.segments.growth[:, :, None] + surprise[1:]) / 12, rtol=1e-9)
@@ -105,24 +119,54 @@ def test_whatever_was_sold_nobody_believes_in_more_than_the_largest_surprise(yea
     assert (np.abs(seen) <= LARGEST_SURPRISE).all()
 
 
+@pytest.mark.parametrize("error", [0.1, np.inf])
 @pytest.mark.parametrize("persistence", [0.2, 1.0, 5.0])
-def test_the_growth_from_year_to_year_tells_of_the_middle_of_the_later_what_a_fading_process_says(persistence):
-    kept, rng = np.exp(-1 / (12 * persistence)), np.random.default_rng(1)
+def test_the_last_years_and_quarters_tell_of_the_end_what_a_fading_process_says(persistence, error):
+    kept, rng, spread = np.exp(-1 / (12 * persistence)), np.random.default_rng(1), 0.4
     state = [rng.standard_normal(200_000)]
     for _ in range(24):
         state.append(kept * state[-1] + np.sqrt(1 - kept**2) * rng.standard_normal(200_000))
-    level = np.cumsum(state, axis=0)  # logarithm of what is sold in each month, as far as growth moves it
-    growth = (level[13:].mean(axis=0) - level[1:13].mean(axis=0)) / 12
-    told, unsure = last_state(np.array([persistence]))
-    slope = np.cov(growth, state[19])[0, 1] / growth.var()
-    assert told[0] == pytest.approx(slope, rel=0.02, abs=0.02)
-    assert unsure[0] == pytest.approx((state[19] - slope * growth).std(), rel=0.02)
+    level = spread * np.cumsum(state, axis=0)[:24] / 12  # logarithm of what is sold in each month, as far as growth moves it
+    by_year = level[12:].mean(axis=0) - level[:12].mean(axis=0)
+    by_quarter = level[21:].mean(axis=0) - level[9:12].mean(axis=0) + min(error, 9) * rng.standard_normal(200_000)
+    one, seen = np.ones((1, 1, 1)), np.stack([by_year, by_quarter])
+    told = [opening(np.array([persistence]), np.array([[spread]]), *told, error * one) for told in ((one, 0 * one), (0 * one, one))]
+    half, end = (np.array([told[0][i].item(), told[1][i].item()]) @ seen for i in (0, 1))
+    for found, truth in ((half, spread * np.mean(state[19:25], axis=0)), (end, spread * state[24])):
+        assert np.cov(found, truth)[0, 1] == pytest.approx(found.var(), rel=0.03), "the best guess errs apart from what it says"
+        assert np.corrcoef(truth - found, by_year)[0, 1] == pytest.approx(0, abs=0.01)
+        assert error == np.inf or np.corrcoef(truth - found, by_quarter)[0, 1] == pytest.approx(0, abs=0.01)
+    assert told[0][2].item() * spread == pytest.approx((spread * state[24] - end).std(), rel=0.02)
 
 
 def test_what_growth_tells_does_not_depend_on_how_many_worlds_ask():
-    persistence = np.linspace(0.3, 4.0, 60)
-    for alone, among in zip(last_state(persistence[20:27]), last_state(persistence), strict=True):
-        np.testing.assert_array_equal(alone, among[20:27])
+    rng, persistence = np.random.default_rng(1), np.linspace(0.3, 4.0, 60)
+    seen = [rng.uniform(0.1, 0.5, (60, 2)), *rng.uniform(0.1, 0.5, (3, 60, 2, 3))]
+    alone = opening(persistence[20:27], *(each[20:27] for each in seen))
+    for few, many in zip(alone, opening(persistence, *seen), strict=True):
+        np.testing.assert_array_equal(few, many[20:27])
+
+
+def test_without_luck_no_quarter_is_believed():
+    one = np.ones((1, 1, 1))
+    for error in (0.0, 0.1, np.inf):
+        told = opening(np.ones(1), np.zeros((1, 1)), one, 5 * one, error * one)
+        np.testing.assert_array_equal(told, opening(np.ones(1), np.zeros((1, 1)), one, 0 * one, np.inf * one))
+
+
+@pytest.mark.parametrize("ratio", [0.7, 1.9])
+def test_sales_that_rose_at_the_end_of_the_last_year_go_on_rising_where_and_for_whom_that_is_on_record(ratio):
+    told = {"quarters_china": {"values": {2018: ratio}, "error": 0.05}}
+    here, there = (draw(steered_world(record=record, segments=SURPRISING), 1, np.arange(3)) for record in (told, {"quarters_china": None}))
+    (wanted, before), size = (history(drawn, demand=None)["demand"] for drawn in (here, there)), np.sign(ratio - 1.3)
+    cars, storage, china, europe = 0, 1, 0, 1
+    assert (size * (wanted - before)[45:60, :, cars, china] > 0).all()
+    for segment, region in ((cars, europe), (storage, china), (storage, europe)):
+        np.testing.assert_array_equal(wanted[:, :, segment, region], before[:, :, segment, region])
+    np.testing.assert_array_equal(wanted[:36], before[:36])
+    np.testing.assert_allclose(wanted[36:48].sum(axis=0), before[36:48].sum(axis=0))
+    step = np.log(wanted[48] / wanted[47])
+    assert (np.abs(step) < 0.15).all(), "the forecast takes up where the record ends"
 
 
 def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
@@ -194,8 +238,9 @@ def test_surprises_are_common_to_all_to_a_segment_or_a_regions_own(common, regio
 
 def test_the_opening_surprise_is_as_uncertain_as_the_last_year_leaves_it():
     drawn = draw(lively_world(segments=SURPRISING, demand={"persistence": 1.5, "scale": 1}), 1, np.arange(400))
-    told, unsure = last_state(np.array([1.5]))
     agent = SegmentDemand(drawn, 1, np.arange(400))
-    left = agent.surprise * np.exp(0.5 / 1.5) - told * agent.observed[..., -1]
+    seen, spread = agent.observed[..., -1], drawn.segments.surprise
+    _, at_end, unsure = opening(drawn.demand.persistence, spread, seen, np.zeros(seen.shape), np.full(seen.shape, np.inf))
+    left = agent.surprise - at_end
     assert left.mean() == pytest.approx(0, abs=3 * 0.2 / 20)
-    assert left.std() == pytest.approx(0.2 * unsure[0], rel=0.1)
+    assert left.std() == pytest.approx(0.2 * unsure[0, 0, 0], rel=0.1)
