@@ -207,7 +207,7 @@ REASONS = {
     "lfp_share_europe": "Tesla brought LFP cars to Europe in 2021, which nothing on record had announced, and the share fell in 2022. One "
     "maker is a market here, and the model has no carmakers.",
     "lfp_share_united_states": "it moves by decisions of few carmakers.",
-    "ev_battery_demand": "the doubling of 2021 and the years after were beyond what growth to 2020 had shown.",
+    "ev_battery_demand": "surprises in growth are as large as those of wind and solar were; the last quarter, where it is known, makes them smaller.",
     "storage_demand": "cells shipped tripled in 2022, ahead of installations; the series is scored on few years, and growth before 2021 "
     "rests on estimates.",
 }
