@@ -207,7 +207,8 @@ REASONS = {
     "lfp_share_europe": "Tesla brought LFP cars to Europe in 2021, which nothing on record had announced, and the share fell in 2022. One "
     "maker is a market here, and the model has no carmakers.",
     "lfp_share_united_states": "it moves by decisions of few carmakers.",
-    "ev_battery_demand": "surprises in growth are as large as those of wind and solar were; the last quarter, where it is known, makes them smaller.",
+    "ev_battery_demand": "surprises in growth are as large as those of wind and solar were, and what last quarters tell makes "
+    "forecasts better than that.",
     "storage_demand": "cells shipped tripled in 2022, ahead of installations; the series is scored on few years, and growth before 2021 "
     "rests on estimates.",
 }

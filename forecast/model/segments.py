@@ -241,19 +241,23 @@ def opening(
     years[: len(FROM_YEAR_TO_YEAR)] = FROM_YEAR_TO_YEAR
     quarters[-1 - len(FROM_QUARTER_TO_QUARTER) : -1] = FROM_QUARTER_TO_QUARTER
     alike = np.exp(-abs(month[:, None] - month) / (MONTHS_PER_YEAR * persistence[:, None, None]))
-    with_years, with_quarters = ((alike * weights).sum(axis=-1) for weights in (years, quarters))  # sums, as products of matrices round as the block is large
-    own, both, other = ((told * weights).sum(axis=-1)[:, None, None] for told, weights in ((with_years, years), (with_years, quarters), (with_quarters, quarters)))
+    with_years, with_quarters = _weighed(alike, years), _weighed(alike, quarters)
+    products = _weighed(with_years, years), _weighed(with_years, quarters), _weighed(with_quarters, quarters)
+    own, both, other = (product[:, None, None] for product in products)
     variance = spread[:, :, None] ** 2
     sure = variance / np.maximum(variance * other + error**2, LEAST_FILLED)
     alone = own - both**2 * sure
     year, quarter = (by_year - both * sure * by_quarter) / alone, sure * (own * by_quarter - both * by_year) / alone
 
-    def told(steps):
-        return (part[:, steps].mean(axis=-1)[:, None, None] for part in (with_years, with_quarters))
+    half_years, half_quarters = (part[:, -HALF_YEAR:].mean(axis=-1)[:, None, None] for part in (with_years, with_quarters))
+    end_years, end_quarters = (part[:, -1:, None] for part in (with_years, with_quarters))
+    left = 1.0 - (end_years**2 - 2.0 * end_years * end_quarters * both * sure + end_quarters**2 * own * sure) / alone
+    return half_years * year + half_quarters * quarter, end_years * year + end_quarters * quarter, np.sqrt(np.maximum(left, 0.0))
 
-    half, end = tuple(told(slice(-HALF_YEAR, None))), tuple(told(slice(-1, None)))
-    left = 1.0 - (end[0] ** 2 - 2.0 * end[0] * end[1] * both * sure + end[1] ** 2 * own * sure) / alone
-    return half[0] * year + half[1] * quarter, end[0] * year + end[1] * quarter, np.sqrt(np.maximum(left, 0.0))
+
+def _weighed(numbers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sum over the last axis; a product of matrices rounds as the block is large."""
+    return (numbers * weights).sum(axis=-1)
 
 
 def observed_surprise(yearly: np.ndarray, ceiling: np.ndarray, growth: np.ndarray) -> np.ndarray:

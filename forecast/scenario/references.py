@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from forecast.declare import slots
 from forecast.ensemble.metadata import MAPPINGS
@@ -139,6 +140,8 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
                 yield f"{where}.{field}", f"{short(said)!r}; must be a name of the scenario's{nearest(said, names)}"
         if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
             yield f"{where}.kind", f"{kind}; there must be one series of this kind"
+        elif kind in OF_SEGMENTS and sum(_subject(each) == _subject(series) for each in world.record.values()) > 1:
+            yield where, f"{kind} of {' '.join(_subject(series)[1:]).strip()} again; there must be one series of it"
         if hasattr(series, "values"):
             late = kind in LATE
             if not late and series.from_year > world.first_year:
@@ -165,3 +168,8 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
             "unexplained.reference",
             f"{short(world.unexplained.reference)!r}; unknown name of chemistries{nearest(world.unexplained.reference, world.chemistries)}",
         )
+
+
+def _subject(series: Any) -> tuple[str, ...]:
+    """What a series is of."""
+    return tuple(getattr(series, name, "") for name in ("kind", "region", "chemistry"))

@@ -443,3 +443,9 @@ def test_a_series_that_begins_late_is_refused_unless_it_is_of_prices_at_a_day(se
     with pytest.raises(ScenarioError) as refused:
         steered_world(record={"cells": series})
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("twin", [{"kind": "share", "chemistry": "lfp"}, {"kind": "sales_last_quarter"}])
+def test_what_is_on_record_twice_is_refused(twin):
+    with pytest.raises(ScenarioError, match=r"record\.twin: .* of china.* again; there must be one series of it"):
+        steered_world(record={"twin": twin | {"region": "china", "values": dict.fromkeys(YEARS.tolist(), 0.5), "error": 0.1}})
