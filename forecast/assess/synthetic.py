@@ -52,9 +52,7 @@ def made_up(world: World, seed: int, trial: int) -> tuple[World, dict[str, float
     return world.model_copy(update={"record": record, "segments": segments}), dict(zip(learned, scores[0].tolist(), strict=True))
 
 
-def _observed(
-    series: Any, name: str, drawn: Any, results: Any, demand: np.ndarray, years: np.ndarray, seed: int, place: np.ndarray
-) -> Any:
+def _observed(series: Any, name: str, drawn: Any, results: Any, demand: np.ndarray, years: np.ndarray, seed: int, place: np.ndarray) -> Any:
     """One series of the record as the made-up past would have had it, measured with its error.
 
     demand  (month, segment, region) GWh

@@ -34,12 +34,12 @@ def invented(trial=0, seed=1):
 
 
 @cache
-def truth_played():
+def truth_played(monthly=False):
     """What the truth of the first trial plays."""
     place = np.array([TRUTHS])
     given = numbers(chosen(world()), np.array([list(invented()[1].values())]))
     free = world().model_copy(update={"record": {}, "observed_until": 2015 + GIVEN - 1})
-    return simulate(draw(free, 1, place, given), 1, place)
+    return simulate(draw(free, 1, place, given), 1, place, monthly=monthly)
 
 
 def values(past):
@@ -101,6 +101,12 @@ def test_the_record_is_what_the_truth_played():
     np.testing.assert_allclose(recorded("nickel"), played["mineral_price"][0, :, 1])
     np.testing.assert_allclose(recorded("lfp_china"), np.clip(sold[:, 0, 0] / ion[:, 0], 0.002, 0.998))
     np.testing.assert_allclose(recorded("lfp_europe"), np.clip(sold[:, 1, 0] / ion[:, 1], 0.002, 0.998))
+
+
+def test_last_quarters_are_those_of_the_months_that_the_truth_played():
+    recorded = np.array(made_up(world(quarters_china=0), 1, 0)[0].record["quarters_china"].values.values)
+    quarters = truth_played(monthly=True)["demand"][0, :, 0, 0].astype(float).reshape(-1, 12)[:, -3:].sum(axis=1)
+    np.testing.assert_allclose(recorded[1:], quarters[1:] / quarters[:-1])
 
 
 def test_sales_begin_as_they_were_and_go_on_as_the_truth_played_them():
