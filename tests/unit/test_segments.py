@@ -10,6 +10,7 @@ from forecast.ensemble.design import draw
 from forecast.model.segments import (
     LARGEST_SURPRISE,
     SegmentDemand,
+    last_quarter,
     last_year,
     logistic,
     monthly_history,
@@ -152,6 +153,19 @@ def test_without_luck_no_quarter_is_believed():
     for error in (0.0, 0.1, np.inf):
         told = opening(np.ones(1), np.zeros((1, 1)), one, 5 * one, error * one)
         np.testing.assert_array_equal(told, opening(np.ones(1), np.zeros((1, 1)), one, 0 * one, np.inf * one))
+
+
+@pytest.mark.parametrize("filled", [0.01, 0.5])
+def test_of_a_market_that_fills_the_same_growth_tells_the_more_and_the_less_surely(filled):
+    """Growth is of the odds of what is filled; sales of quarters are measured as they are."""
+    drawn = draw(steered_world(record={"quarters_china": {"values": {2018: 1.1}, "error": 0.05}}), 1, np.arange(2))
+    yearly = np.full((2, 2, 4), filled)
+    seen, error = last_quarter(drawn, np.ones((2, 2, 2)), yearly, np.full((2, 2, 1), 0.02))
+    np.testing.assert_allclose(seen[:, 0, 0], np.log(1.1) / (1 - filled) - 0.02)
+    np.testing.assert_allclose(error[:, 0, 0], 0.05 / (1 - filled))
+    seen[:, 0, 0], error[:, 0, 0] = 0, np.inf
+    assert not seen.any()
+    assert np.isinf(error).all()
 
 
 @pytest.mark.parametrize("ratio", [0.7, 1.9])
