@@ -59,7 +59,7 @@ class Industry(Block):
     patience: Quantity = parameter("MUSD", "Losses that owners cover beyond credit", "Northvolt and Natron burnt 1-15 billion and 0.3 billion USD: assumption in between", 500.0, Lognormal(500.0, 0.5), at_least=0)
     upkeep: Quantity = parameter("1/year", "Yearly cost of keeping a line, over its investment", "assumption", 0.02, at_least=0)
     payout: Quantity = parameter("1/year", "Share of cash beyond a year's revenue that owners take out each year", "assumption", 0.5, at_least=0)
-    maker_elasticity: Quantity = parameter("1", "Response of a buyer's choice of maker to its price (logarithms)", "assumption: cells of one chemistry are close substitutes", 8.0, Lognormal(8.0, 0.2), above=0)
+    maker_elasticity: Quantity = parameter("1", "Response of a buyer's choice of maker to its price (logarithms)", "assumption: cells of one chemistry are close substitutes", 8.0, Lognormal(8.0, 0.2), above=0, at_most=50)
 
 
 class Manufacturers:
