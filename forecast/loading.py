@@ -110,9 +110,6 @@ def beside(call: Callable[[], Content], meanwhile: Callable[[], object]) -> Cont
         meanwhile()
         with suppress(EOFError, OSError):
             return here.recv()
-    except BaseException:
-        copy.kill()
-        raise
     finally:
         here.close()
         copy.join()

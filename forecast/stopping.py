@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from forecast import loading
+from forecast.errors import Interrupted
 
-INTERRUPTED = 130
+INTERRUPTED = Interrupted.exit_code
 CURSOR = "\x1b[?25h\n"
 """What lets a terminal show the cursor that a progress bar hides, and leaves the line of the bar."""
 

@@ -13,7 +13,7 @@ from forecast.streams import Deck, each, normal
 
 HALF_YEAR = MONTHS_PER_YEAR // 2
 LEAST_ROOM = 1.05  # a market that is not saturated yet can grow by this factor at the least
-LEAST_FILLED = 1e-12  # of saturation; nothing sold has no odds
+TINY = 1e-12  # of GWh, of saturation, of a variance: nothing has no logarithm and divides nothing
 YEAR = np.ones(MONTHS_PER_YEAR) / MONTHS_PER_YEAR
 FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
 """Weights of the months in the growth from one yearly sum to the next."""
@@ -82,7 +82,7 @@ def monthly_history(yearly: np.ndarray) -> np.ndarray:
     """
     years = yearly.shape[-1]
     when = (np.arange(years * MONTHS_PER_YEAR) + 0.5) / MONTHS_PER_YEAR
-    flat = np.log(np.maximum(yearly, LEAST_FILLED)).reshape(-1, years)
+    flat = np.log(np.maximum(yearly, TINY)).reshape(-1, years)
     smooth = np.exp([np.interp(when, np.arange(years) + 0.5, row) for row in flat]).reshape(-1, years, MONTHS_PER_YEAR)
     smooth *= (yearly.reshape(-1, years) / smooth.sum(axis=-1))[..., None]
     return smooth.reshape(*yearly.shape[:-1], years * MONTHS_PER_YEAR)
@@ -91,7 +91,7 @@ def monthly_history(yearly: np.ndarray) -> np.ndarray:
 def last_year(sales: np.ndarray, came: np.ndarray, ahead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Spread the sales of the last year over its months, which end where the forecast begins.
 
-    sales    (...,) in the year
+    sales    (...,) in the year; arrays broadcast
     came     (...,) logarithm of the growth in its first half-year
     ahead    (...,) and in its second
     returns  (..., 12) per month, and (...,) per year at its end
@@ -123,6 +123,7 @@ class SegmentDemand:
         yearly = self.segments.history[:, :, ::MONTHS_PER_YEAR][..., :observed]
         self.history = monthly_history(yearly)
         self.last_observed = self.history.shape[-1] - 1
+        self.last_begins = self.history.shape[-1] - MONTHS_PER_YEAR
         scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
         self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * yearly[None, :, :, -1])
         growth = self.segments.growth[:, :, None]
@@ -146,11 +147,10 @@ class SegmentDemand:
 
     def _last_year(self, yearly: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Months of the last observed year and the level at its end, by the growth of its second half beside that of the curve."""
-        sales = yearly[None, ..., -1]
-        came = np.clip(np.diff(np.log(np.maximum(yearly[..., -2:], LEAST_FILLED))).sum(axis=-1), -LARGEST_SURPRISE, LARGEST_SURPRISE)
-        ahead = np.log(logistic(np.maximum(sales, LEAST_FILLED), self.ceiling, growth, 0.5) / np.maximum(sales, LEAST_FILLED))
-        months, level = last_year(np.broadcast_to(sales, ahead.shape), np.broadcast_to(came / 2, ahead.shape), ahead)
-        return months, np.maximum(level, LEAST_FILLED)
+        sold = np.maximum(yearly[..., -2:], TINY)
+        came = np.clip(np.diff(np.log(sold)).sum(axis=-1), -LARGEST_SURPRISE, LARGEST_SURPRISE)
+        ahead = np.log(logistic(sold[..., -1], self.ceiling, growth, 0.5) / sold[..., -1])
+        return last_year(sold[..., -1], came / 2, ahead)
 
     def _luck(self, seed: int, realizations: np.ndarray, regions: Sequence[str]) -> list[Deck]:
         """Standard normal luck by month: of each segment and region, of each segment, and of all."""
@@ -169,8 +169,7 @@ class SegmentDemand:
     def ask(self, market, now: int) -> None:
         """Demand of the month: as it was while it is on record, then as the curve, surprises and prices say."""
         if now <= self.last_observed:
-            past = self.last_observed - now
-            told = self.last[..., -1 - past] if past < MONTHS_PER_YEAR else self.history[None, ..., now]
+            told = self.history[None, ..., now] if now < self.last_begins else self.last[..., now - self.last_begins]
             monthly, response = side_by_side(told, self.ceiling.shape), np.zeros_like(self.noise)
         else:
             self.grow(*(deck.on(now) for deck in self.luck))
@@ -214,7 +213,7 @@ def last_quarter(parameters, ceiling: np.ndarray, yearly: np.ndarray, growth: np
     for row, kind in enumerate(series.kind):
         if kind == "sales_last_quarter" and parameters.first_year + now >= series.from_year[row]:
             place = parameters.regions.names.index(series.region[row])
-            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], LEAST_FILLED)
+            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], TINY)
             beyond = np.log(ratio) * room[:, told, place] - growth[:, told, 0]
             seen[:, told, place] = np.clip(beyond, -LARGEST_SURPRISE, LARGEST_SURPRISE)
             error[:, told, place] = series.error[:, row, None] * room[:, told, place]
@@ -245,7 +244,7 @@ def opening(
     products = _weighed(with_years, years), _weighed(with_years, quarters), _weighed(with_quarters, quarters)
     own, both, other = (product[:, None, None] for product in products)
     variance = spread[:, :, None] ** 2
-    sure = variance / np.maximum(variance * other + error**2, LEAST_FILLED)
+    sure = variance / np.maximum(variance * other + error**2, TINY)
     alone = own - both**2 * sure
     year, quarter = (by_year - both * sure * by_quarter) / alone, sure * (own * by_quarter - both * by_year) / alone
 
@@ -268,7 +267,7 @@ def observed_surprise(yearly: np.ndarray, ceiling: np.ndarray, growth: np.ndarra
     growth   (realization, segment, 1), 1/year
     returns  (realization, segment, region, year), 1/year, kept within LARGEST_SURPRISE
     """
-    filled = np.clip(yearly / ceiling[..., None], LEAST_FILLED, 1.0 / LEAST_ROOM)
+    filled = np.clip(yearly / ceiling[..., None], TINY, 1.0 / LEAST_ROOM)
     odds = np.log(filled / (1.0 - filled))
     seen = np.diff(odds, axis=-1) - growth[..., None]
     return np.concatenate([np.zeros_like(odds[..., :1]), np.clip(seen, -LARGEST_SURPRISE, LARGEST_SURPRISE)], axis=-1)

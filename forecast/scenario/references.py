@@ -27,10 +27,10 @@ TOLERANCE = 1e-6
 ENDS, MIDDLES = "lithium_price_year_end", "lithium_price_mid_year"
 LATE = (ENDS, MIDDLES, "sales_last_quarter")
 """Kinds of record that may begin after the simulation."""
-SINGLE = ("cell_price", "lithium_price", ENDS, MIDDLES, "mine_output")
-"""Kinds of record of which there is one."""
+OF = {"share": ("region", "chemistry"), "sales_last_quarter": ("region",), "mineral_price": ("mineral",)}
+"""What a series of some kinds of record is of; of other kinds there is one."""
 OF_SEGMENTS = ("share", "sales_last_quarter")
-"""Kinds of record of the sales of some segments in a region."""
+"""Kinds of record of the sales of some segments."""
 NEEDED = ("regions", "chemistries", "segments", "manufacturers", "mines")
 
 
@@ -130,18 +130,13 @@ def _buyers(world: World) -> Iterator[tuple[str, str]]:
 def _record(world: World) -> Iterator[tuple[str, str]]:
     for name, series in world.record.items():
         kind, where = getattr(series, "kind", ""), f"record.{name}"
-        for field, kinds, names in (
-            ("region", OF_SEGMENTS, world.regions),
-            ("chemistry", ("share",), world.chemistries),
-            ("mineral", ("mineral_price",), world.minerals),
-        ):
+        for field, names in (("region", world.regions), ("chemistry", world.chemistries), ("mineral", world.minerals)):
             said = getattr(series, field, "")
-            if kind in kinds and said not in names:
+            if field in OF.get(kind, ()) and said not in names:
                 yield f"{where}.{field}", f"{short(said)!r}; must be a name of the scenario's{nearest(said, names)}"
-        if kind in SINGLE and [each.kind for each in world.record.values() if hasattr(each, "kind")].count(kind) > 1:
-            yield f"{where}.kind", f"{kind}; there must be one series of this kind"
-        elif kind in OF_SEGMENTS and sum(_subject(each) == _subject(series) for each in world.record.values()) > 1:
-            yield where, f"{kind} of {' '.join(_subject(series)[1:]).strip()} again; there must be one series of it"
+        if kind and sum(_subject(each) == _subject(series) for each in world.record.values()) > 1:
+            of = f" of {' '.join(_subject(series)[1:])}" if kind in OF else ""
+            yield f"{where}.kind", f"{kind}{of}; there must be one series of this kind"
         if hasattr(series, "values"):
             late = kind in LATE
             if not late and series.from_year > world.first_year:
@@ -171,5 +166,6 @@ def _record(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _subject(series: Any) -> tuple[str, ...]:
-    """What a series is of."""
-    return tuple(getattr(series, name, "") for name in ("kind", "region", "chemistry"))
+    """Kind of a series, and what it is of."""
+    kind = getattr(series, "kind", "")
+    return (kind, *(getattr(series, field, "") for field in OF.get(kind, ())))

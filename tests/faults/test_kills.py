@@ -57,6 +57,7 @@ def test_runs_killed_at_random_instants_lose_nothing_when_resumed(tmp_path, herd
             with suppress(StoreError):
                 store.open_results(partial)  # a run killed between its seal and its place is whole
                 assert (partial / "manifest.json").read_bytes() == expected
+                assert store.verify(partial) == []
         outcome = run(PLAN, folder, workers=1, resume=True, simulate=fake_world.simulate)
         assert outcome.realizations == PLAN.realizations
         assert (folder / "manifest.json").read_bytes() == expected

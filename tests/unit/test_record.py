@@ -445,7 +445,14 @@ def test_a_series_that_begins_late_is_refused_unless_it_is_of_prices_at_a_day(se
     assert problem in str(refused.value)
 
 
-@pytest.mark.parametrize("twin", [{"kind": "share", "chemistry": "lfp"}, {"kind": "sales_last_quarter"}])
-def test_what_is_on_record_twice_is_refused(twin):
-    with pytest.raises(ScenarioError, match=r"record\.twin: .* of china.* again; there must be one series of it"):
+@pytest.mark.parametrize(
+    ("twin", "of"),
+    [
+        ({"kind": "share", "chemistry": "lfp"}, "share of china lfp"),
+        ({"kind": "sales_last_quarter", "chemistry": "lfp"}, "sales_last_quarter of china"),
+        ({"kind": "mineral_price", "mineral": "nickel"}, "mineral_price of nickel"),
+    ],
+)
+def test_what_is_on_record_twice_is_refused(twin, of):
+    with pytest.raises(ScenarioError, match=rf"record\.twin\.kind: {of}; there must be one series of this kind"):
         steered_world(record={"twin": twin | {"region": "china", "values": dict.fromkeys(YEARS.tolist(), 0.5), "error": 0.1}})

@@ -131,7 +131,7 @@ def test_the_last_years_and_quarters_tell_of_the_end_what_a_fading_process_says(
     by_year = level[12:].mean(axis=0) - level[:12].mean(axis=0)
     by_quarter = level[21:].mean(axis=0) - level[9:12].mean(axis=0) + min(error, 9) * rng.standard_normal(200_000)
     one, seen = np.ones((1, 1, 1)), np.stack([by_year, by_quarter])
-    told = [opening(np.array([persistence]), np.array([[spread]]), *told, error * one) for told in ((one, 0 * one), (0 * one, one))]
+    told = [opening(np.array([persistence]), np.array([[spread]]), *news, error * one) for news in ((one, 0 * one), (0 * one, one))]
     half, end = (np.array([told[0][i].item(), told[1][i].item()]) @ seen for i in (0, 1))
     for found, truth in ((half, spread * np.mean(state[19:25], axis=0)), (end, spread * state[24])):
         assert np.cov(found, truth)[0, 1] == pytest.approx(found.var(), rel=0.03), "the best guess errs apart from what it says"

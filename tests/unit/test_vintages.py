@@ -5,12 +5,12 @@ import pytest
 
 from forecast.errors import DataError
 from forecast.history import vintages
-from forecast.history.observed import observed, regions
+from forecast.history.observed import CONFIDENCE, observed, regions
 from forecast.history.vintages import FIRST_PRINTS, as_known, restatements, to_2024_dollars, with_vintages
 
 ORIGINS = range(2018, 2024)
 HINDCAST_SERIES = ("cell_price", "ev_battery_demand", "lfp_share", "mine_output")
-HINDCAST_SERIES += ("lithium_price", "lithium_price_year_end", "lithium_price_mid_year")
+HINDCAST_SERIES += ("lithium_price", "lithium_price_year_end", "lithium_price_mid_year", "car_sales_last_quarter")
 
 
 def value_of(found, year):
@@ -64,11 +64,16 @@ def test_mine_output_stays_in_its_unit():
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("series", HINDCAST_SERIES)
 def test_nothing_after_the_origin_shows_and_the_origin_does(series, origin):
-    found = as_known(series, origin=origin)
+    for region in regions(series):
+        nothing_after_the_origin_shows(series, region, origin)
+
+
+def nothing_after_the_origin_shows(series, region, origin):
+    found = as_known(series, region, origin=origin)
     assert found.years[-1] == origin
     assert (np.diff(found.years) > 0).all()
     assert max(found.known_from) <= f"{origin + 1}-07-31"
-    assert found.unit == observed(series).unit
+    assert found.unit == observed(series, region, confidence=CONFIDENCE).unit
 
 
 def redate(monkeypatch, changed, known_from):
