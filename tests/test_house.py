@@ -223,6 +223,17 @@ def every_declared_number_says_what_it_is(root: Path) -> Iterator[str]:
                     yield f"{file.relative_to(root)}:{node.lineno}: {node.func.id} without {word}"
 
 
+def every_assumed_number_is_uncertain(root: Path) -> Iterator[str]:
+    """A default that is an assumption has a prior beside its value."""
+    for name, file, tree in sources(root):
+        for node in ast.walk(tree):
+            if name[0] != "model" or not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "parameter"):
+                continue
+            given = dict(zip((*SAYS, "default", "prior"), node.args, strict=False)) | {k.arg: k.value for k in node.keywords if k.arg}
+            if "default" in given and "assumption" in ast.unparse(given["source"]) and "prior" not in given:
+                yield f"{file.relative_to(root)}:{node.lineno}: an assumption without a prior"
+
+
 def every_package_is_installed(root: Path) -> Iterator[str]:
     """Folders with code or scenarios are in setup.cfg, so that a wheel holds them."""
     config = configparser.ConfigParser()
@@ -266,6 +277,7 @@ RULES: list[Rule] = [
     no_file_is_too_long,
     no_place_on_a_machine_is_mentioned,
     every_declared_number_says_what_it_is,
+    every_assumed_number_is_uncertain,
     every_package_is_installed,
     every_import_is_required,
 ]
@@ -303,6 +315,7 @@ VIOLATIONS = {
     "a number without a unit": (every_declared_number_says_what_it_is, "forecast/model/mines.py", "x = parameter('', 'm', 's', 1)"),
     "a number without a source": (every_declared_number_says_what_it_is, "forecast/model/mines.py", "x = parameter('kg', 'm', source=' ')"),
     "a path without a meaning": (every_declared_number_says_what_it_is, "forecast/model/mines.py", "x = path('kg')"),
+    "a certain assumption": (every_assumed_number_is_uncertain, "forecast/model/mines.py", "x = parameter('1', 'm', 'assumption', 1)"),
     "a folder that no wheel holds": (every_package_is_installed, "forecast/history/old/x.py", ""),
     "an import that setup.cfg does not know": (every_import_is_required, "forecast/scenario.py", "import tomlkit"),
     "scenarios that no wheel holds": (every_package_is_installed, "scenarios/more/x.yaml", ""),

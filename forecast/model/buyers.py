@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Quantity, parameter, setting
+from forecast.declare import Block, Lognormal, Quantity, Triangular, parameter, setting
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, RETIRE, SHOP, TAKE_HOME, month, on
 from forecast.model.cost import annuity
@@ -36,12 +36,12 @@ class Buyers(Block):
     """Behaviour and number of buyers."""
 
     number: int = setting("Buyers in each realization, divided over segments and regions", 100_000)
-    peer_memory: Quantity = parameter("month", "Time over which buyers remember what peers bought", "assumption: about a year", 12.0, at_least=1)
+    peer_memory: Quantity = parameter("month", "Time over which buyers remember what peers bought", "assumption: about a year", 12.0, Lognormal(12.0, 0.3), at_least=1)
     patience: Quantity = parameter("1", "Utility per logarithm of the share of orders that was delivered of late", "assumption: project dates bind, nobody waits long for a cell", 1.0, Lognormal(1.0, 0.2), at_least=0, at_most=100)
-    waiting_memory: Quantity = parameter("month", "Time over which buyers remember that they had to wait", "assumption", 3.0, at_least=1)
+    waiting_memory: Quantity = parameter("month", "Time over which buyers remember that they had to wait", "assumption", 3.0, Lognormal(3.0, 0.3), at_least=1)
     withdrawal: Quantity = parameter("1/month", "Share of waiting orders that buyers give up each month", "assumption: a car or a storage project that waits a year is mostly lost or built otherwise", 0.12, Lognormal(0.12, 0.3), at_least=0, at_most=1)
-    pack_mass_share: Quantity = parameter("1", "Share of pack cost that grows as specific energy falls", "assumption: housing, cooling and wiring scale with mass, electronics do not", 0.5, at_least=0, at_most=1)
-    pack_reference: Quantity = parameter("Wh/kg", "Pack specific energy at which `pack_cost` of the segments holds", "assumption: LFP packs of 2020", 110, above=0)
+    pack_mass_share: Quantity = parameter("1", "Share of pack cost that grows as specific energy falls", "assumption: housing, cooling and wiring scale with mass, electronics do not", 0.5, Triangular(0.3, 0.5, 0.7), at_least=0, at_most=1)
+    pack_reference: Quantity = parameter("Wh/kg", "Pack specific energy at which `pack_cost` of the segments holds", "definition: LFP packs of 2020", 110, above=0)
 
 
 class Shoppers:
@@ -65,6 +65,8 @@ class Shoppers:
         self.opened, self.served = blank(self.waiting.shape), blank(self.waiting.shape)
         self.energy, self.heavier = blank((worlds, chemistries)), blank((worlds, chemistries))
         self.law, self.lifted = blank(self.shape), blank(self.shape, np.inf)
+        self.obeyed, self.awaited = 0, False
+        self.heeded: int | None = None
         self.barred, self.still_closed = blank(self.shape), np.exp(-1.0 / self.segments.acceptance_time)
         self.offer = self.choice.offers_for(segments * regions, worlds, chemistries)
         self.wish = blank(self.shape)
@@ -133,13 +135,14 @@ class Shoppers:
 
     def obey(self, market, now: int) -> None:
         """A stricter bar closes products at once; one that is lifted keeps them closed until others are designed."""
-        if np.array_equal(self.law, market.barred):
+        if market.proclaimed == self.obeyed and not self.awaited:
             return
         looser = market.barred < self.law
         np.copyto(self.lifted, now, where=looser & np.isinf(self.lifted))
         waits = looser & (now < self.lifted + by_cell(self.segments.design_in))
         np.copyto(self.law, market.barred, where=~waits)
         np.copyto(self.lifted, np.inf, where=~waits)
+        self.obeyed, self.awaited = market.proclaimed, bool(waits.any())
 
     def fix(self) -> None:
         """Work out once what no price and no month changes: how chemistries last, charge and stand cold."""
@@ -156,14 +159,13 @@ class Shoppers:
         needed = by_cell(segments.minimum_cold_capacity) * winter
         stands = np.log(np.maximum(cold, TINY) / np.maximum(needed, TINY))
         self.calm_met = self._met("cycle_life", endures) * self._met("cold_capacity", stands)
-        self.alarm = np.full(self.shape[::3], np.nan)
 
-    def heed(self, alarm: np.ndarray) -> None:
-        """Look again at the hazard of every chemistry, if news changed it."""
-        if np.array_equal(alarm, self.alarm):
+    def heed(self, market) -> None:
+        """Look again at the hazard of every chemistry, if there was news."""
+        if market.proclaimed == self.heeded:
             return
-        self.alarm = alarm.copy()
-        hazard = (self.chemistries.hazard + alarm)[:, None, None, :]
+        self.heeded = market.proclaimed
+        hazard = (self.chemistries.hazard + market.alarm)[:, None, None, :]
         self.lasting = self.calm + self._taste("safety", -by_cell(self.segments.safety) * hazard)
         self.lasting_met = self.calm_met * self._met("hazard", np.log(by_cell(self.segments.highest_hazard) / np.maximum(hazard, TINY)))
 
@@ -195,7 +197,7 @@ class Shoppers:
 
     def weigh(self, market, now: int) -> None:
         """Note what each chemistry is to the buyers of a cell this month."""
-        self.heed(market.alarm)
+        self.heed(market)
         own, segments, chemistries = self.own, self.segments, self.chemistries
         energy = market.specific_energy * chemistries.packing[:, now]
         packs = energy, own.pack_mass_share, own.pack_reference, chemistries.pack_cost_factor, segments.minimum_specific_energy

@@ -142,41 +142,41 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
 
 
 @njit(inline="always")
-def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, cell, worlds, who):
-    """Note who falls due this month in a cell, world by world, and ask memory for what they are."""
-    now, here = np.int16(month), until[cell * worlds]
-    first = here
-    for row in range(cell * worlds, (cell + 1) * worlds):
+def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, first_buyer, cell_key, key, cell, who, bits):
+    """Note who falls due this month in a cell, world by world, and whose luck it is."""
+    now, here, worlds = np.int16(month), until[cell * len(key)], len(key)
+    occasion, first = np.uint64(month) * GOLDEN, here
+    for r in range(worlds):
+        row, begin, name = cell * worlds + r, here, key[r]
         end = places[row + 1]
         for group in range(places[row], end, WIDTH):
             found = _first(equal(when, group, now), end - group)
-            while found != 0:
-                place = group + lowest(found)
-                me = number(buyer, place)
-                note(visitor, here, np.int32(place))
-                note(who, here - first, me)
-                note(own, here, number(mine, place))
-                fetch(profile, np.int64(me) * TRAITS)
-                fetch(profile, np.int64(me) * TRAITS + TRAITS - 1)
-                here += 1
-                found &= found - np.uint64(1)
+            beyond = here + many(found)
+            for some in range(here, beyond, AT_ONCE):
+                for one in range(AT_ONCE):
+                    note(visitor, some + one, np.int32(group + lowest(found)))
+                    found &= found - np.uint64(1)
+            here = beyond
+        for visit in range(begin, here):
+            place = np.int64(number(visitor, visit))
+            me = number(buyer, place)
+            note(who, visit - first, me)
+            note(own, visit, number(mine, place))
+            fetch(profile, np.int64(me) * TRAITS)
+            fetch(profile, np.int64(me) * TRAITS + TRAITS - 1)
+            note(bits, visit - first, (name ^ (cell_key + np.uint64(me - first_buyer) * BUYER)) + occasion)
         until[row + 1] = here
     for spare in range(LANES):
         note(who, here - first + spare, np.int32(0))
 
 
 @njit(inline="always")
-def _deal(occasion, key, cell_key, start, until, cell, who, bits, mark, luck):
+def _deal(first, end, bits, mark, luck):
     """Deal every visitor of a cell two uniform numbers by name: one for the choice, one that is left for the delivery."""
-    worlds, first = len(key), until[cell * len(key)]
-    for r in range(worlds):
-        for i in range(until[cell * worlds + r] - first, until[cell * worlds + r + 1] - first):
-            note(bits, i, (key[r] ^ (cell_key[cell] + np.uint64(number(who, i) - start[cell]) * BUYER)) + occasion)
-    for i in range(until[(cell + 1) * worlds] - first):
-        note(bits, i, scramble(scramble(number(bits, i))))
-    for i in range(until[(cell + 1) * worlds] - first):
-        note(luck, first + i, np.float32(np.int32((number(bits, i) >> S16) & LOW24)) * UNIT)
-        note(mark, i, np.float32(np.int32(number(bits, i) >> S40)) * UNIT)
+    for i in range(end - first):
+        dealt = scramble(scramble(number(bits, i)))
+        note(luck, first + i, np.float32(np.int32((dealt >> S16) & LOW24)) * UNIT)
+        note(mark, i, np.float32(np.int32(dealt >> S40)) * UNIT)
 
 
 @njit(inline="always")
@@ -254,14 +254,14 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
     Nobody looks at what is not on offer.
     """
     cells, worlds, chemistries, _ = offer.shape
-    occasion, largest_cell = np.uint64(month) * GOLDEN, 0
+    largest_cell = 0
     for c in range(cells):  # loops, here and below: what numpy offers takes seconds to compile
         largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
     who, bits, mark = np.empty(largest_cell + LANES, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
     offered, weight, wishes = np.empty(chemistries, np.float32), np.empty(chemistries * LANES, np.float32), np.empty(chemistries * LANES, np.float32)
     for c in range(cells):
-        _those_due(month, buyer, when, mine, places, visitor, own, until, profile, c, worlds, who)
-        _deal(occasion, key, cell_key, start, until, c, who, bits, mark, luck)
+        _those_due(month, buyer, when, mine, places, visitor, own, until, profile, start[c], cell_key[c], key, c, who, bits)
+        _deal(until[c * worlds], until[(c + 1) * worlds], bits, mark, luck)
         first = until[c * worlds]
         for r in range(worlds):
             at, end = (c * worlds + r) * chemistries * FIELDS, until[c * worlds + r + 1]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting, table
+from forecast.declare import Block, Lognormal, Normal, Quantity, Triangular, parameter, setting, table
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DELIVER, MONTHS_PER_YEAR, POST_OFFERS, SETTLE, month, on
 from forecast.model.cost import annuity, lithium_cost
@@ -31,7 +31,7 @@ class Manufacturer(Block):
     founded: Quantity = parameter("year", "Year from which it can build", "manufacturer block", 2015, at_least=1900, at_most=2200)
     capacity: dict[str, Quantity] = table("GWh/year", "Lines at the start; for a maker founded later, its first lines", "manufacturer block", "chemistries", at_least=0)
     cash: Quantity = parameter("MUSD", "Cash and credit at the start (or when founded)", "manufacturer block", at_least=0)
-    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA); value set with the replay of 2015-24", 1.6, above=0)
+    ambition: Quantity = parameter("1", "Market share it aims at over the share it has", "assumption: makers plan to gain share; world lines ran at 56 % of capacity in 2019 (Benchmark) and 40 % in 2023 (IEA); value set with the replay of 2015-24", 1.6, Triangular(1.3, 1.6, 1.9), above=0)
     programmes: dict[str, Pipeline] = setting("Development programmes by chemistry", dict())
 
 
@@ -44,21 +44,21 @@ class Industry(Block):
     lowest_price: Quantity = parameter("1", "Lowest posted price over cash cost", "assumption: for a while makers sell near or below cash cost to keep lines busy", 0.95, Normal(0.95, 0.03), above=0)
     price_adjustment: Quantity = parameter("month", "Time over which posted prices follow their target", "assumption: contracts are indexed monthly to quarterly", 2.5, Lognormal(2.5, 0.25), at_least=1)
     material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 5, Lognormal(5, 0.3), at_least=1)
-    material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, at_least=0)
+    material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, Triangular(0.0, 0.2, 0.4), at_least=0)
     overhead: Quantity = parameter("1", "Overhead, sales and warranty over other cost", "BatPaC 5: 5-10 % of cost", 0.08, at_least=0)
     line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, above=0)
-    capital_charge: Quantity = parameter("1/year", "Yearly return asked on lines", "assumption: cost of capital of listed makers", 0.08, at_least=0)
+    capital_charge: Quantity = parameter("1/year", "Yearly return asked on lines", "assumption: cost of capital of listed makers", 0.08, Triangular(0.05, 0.08, 0.11), at_least=0)
     capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024): assumption", 0.16, Normal(0.16, 0.03), at_least=0, below=1)
-    demand_memory: Quantity = parameter("month", "Time over which makers smooth orders to see how busy they are", "assumption: a quarter", 3.0, at_least=1)
-    scarcity: Quantity = parameter("1", "Most that unfilled orders add to utilisation when prices are set", "assumption: contracts cap what scarcity can earn", 0.6, at_least=0)
-    phantom_orders: Quantity = parameter("1", "Least share of the orders that makers believe in which is really placed, when buyers are discouraged by waiting", "assumption: makers see through double orders beyond a third", 0.7, above=0, at_most=1)
+    demand_memory: Quantity = parameter("month", "Time over which makers smooth orders to see how busy they are", "assumption: a quarter", 3.0, Lognormal(3.0, 0.3), at_least=1)
+    scarcity: Quantity = parameter("1", "Most that unfilled orders add to utilisation when prices are set", "assumption: contracts cap what scarcity can earn", 0.6, Triangular(0.3, 0.6, 0.9), at_least=0)
+    phantom_orders: Quantity = parameter("1", "Least share of the orders that makers believe in which is really placed, when buyers are discouraged by waiting", "assumption: makers see through double orders beyond a third", 0.7, Triangular(0.5, 0.7, 0.9), above=0, at_most=1)
     forward_pricing: Quantity = parameter("1", "Share of the gap between a young chemistry's cost and its cost at scale that makers give away", "sodium-ion sold at 1.3-1.6 times LFP in 2024-25 while its cost was about twice: S&P Global, ICC Sino", 0.5, Normal(0.5, 0.12), at_least=0, at_most=1)
-    forward_doublings: Quantity = parameter("1", "Doublings of experience that forward pricing looks ahead", "assumption", 4.0, at_least=0)
-    forward_scale: Quantity = parameter("GWh/year", "World output of a chemistry at which forward pricing has halved", "assumption: a gift that large output would make unbearable", 40.0, above=0)
+    forward_doublings: Quantity = parameter("1", "Doublings of experience that forward pricing looks ahead", "assumption", 4.0, Triangular(2.0, 4.0, 6.0), at_least=0)
+    forward_scale: Quantity = parameter("GWh/year", "World output of a chemistry at which forward pricing has halved", "assumption: a gift that large output would make unbearable", 40.0, Lognormal(40.0, 0.4), above=0)
     credit: Quantity = parameter("year", "Years of revenue that lenders cover before a maker fails", "assumption", 1.6, Lognormal(1.6, 0.2), at_least=0)
     patience: Quantity = parameter("MUSD", "Losses that owners cover beyond credit", "Northvolt and Natron burnt 1-15 billion and 0.3 billion USD: assumption in between", 500.0, Lognormal(500.0, 0.5), at_least=0)
-    upkeep: Quantity = parameter("1/year", "Yearly cost of keeping a line, over its investment", "assumption", 0.02, at_least=0)
-    payout: Quantity = parameter("1/year", "Share of cash beyond a year's revenue that owners take out each year", "assumption", 0.5, at_least=0)
+    upkeep: Quantity = parameter("1/year", "Yearly cost of keeping a line, over its investment", "assumption", 0.02, Triangular(0.01, 0.02, 0.03), at_least=0)
+    payout: Quantity = parameter("1/year", "Share of cash beyond a year's revenue that owners take out each year", "assumption", 0.5, Triangular(0.2, 0.5, 0.8), at_least=0)
     maker_elasticity: Quantity = parameter("1", "Response of a buyer's choice of maker to its price (logarithms)", "assumption: cells of one chemistry are close substitutes", 8.0, Lognormal(8.0, 0.2), above=0, at_most=50)
 
 
@@ -75,7 +75,7 @@ class Manufacturers:
         self.home = np.array([regions.names.index(region) for region in self.own.region])
         self.local_cost = side_by_side(regions.cost_factor[:, self.home])
         self.import_cost = regions.import_cost
-        self.duty = np.full((2, lines[0], len(regions.names), lines[2]), np.nan)
+        self.heeded: int | None = None
         self.priority = side_by_side(1.0 / parameters.segments.price_sensitivity)
         self.served_first = side_by_side(np.argsort(-self.priority, axis=1, kind="stable"))
         self.counts = parameters.segments.experience
@@ -212,9 +212,9 @@ class Manufacturers:
 
     def heed(self, market) -> None:
         """Look again at what trade costs, if a law changed it: price met over price posted, by region and home of the maker."""
-        if np.array_equal(market.licence, self.duty[0]) and np.array_equal(market.tariff, self.duty[1]):
+        if market.proclaimed == self.heeded:
             return
-        self.duty[0], self.duty[1] = market.licence, market.tariff
+        self.heeded = market.proclaimed
         abroad = ~np.eye(len(self.import_cost[0]), dtype=bool)
         extra = np.where(abroad, self.import_cost, 0.0)[..., None] + market.licence[:, :, None, :]
         extra = extra + np.where(abroad[..., None], market.tariff[:, :, None, :], 0.0)

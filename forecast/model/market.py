@@ -191,10 +191,11 @@ class Market:
 
     sizes         {dimension: length}
     realizations  how many worlds run side by side
+    proclaimed    how often what policies and shocks do was written down anew
     """
 
     def __init__(self, sizes: dict[str, int], realizations: int, months: int, monthly: bool = False):
-        self.month = 0
+        self.month = self.proclaimed = 0
         kinds: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
         for name, declared in (COLUMNS | BETWEEN_AGENTS).items():
             every = "month" if monthly and declared.every else declared.every

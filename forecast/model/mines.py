@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Normal, Quantity, parameter, setting
+from forecast.declare import Block, Lognormal, Normal, Quantity, Triangular, parameter, setting
 from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import COMMIT, MINE, MONTHS_PER_YEAR, QUARTER, is_quarter_end, month, on
 from forecast.model.market import STATUS
@@ -46,13 +46,13 @@ class Mining(Block):
     brine_pace: Quantity = parameter("1", "Time that brine projects take over the lead time of the mine block, expansions as long as new ones", "brine stays in the ponds of Atacama for 18 months, and no boom hastens the sun; SQM's stage decided in 2018 took 3-4 years, La Negra 3 and 4 about 4, the second stage of Olaroz 4.6 (Orocobre and Allkem, Albemarle, SQM; years from memory), where the mine blocks say 2.5: assumption below these, which met the pandemic", 1.2, Lognormal(1.2, 0.2), above=0)
     ramp_time: Quantity = parameter("month", "Time to reach 63 % of new capacity after first output", "S&P Global 2023: 18-24 months to nameplate, faster in a boom: assumption", 7, Lognormal(7, 0.25), at_least=1)
     unsold_limit: Quantity = parameter("month", "Lithium between mines and makers, in months of use, above which owners put out less in proportion and suspend what they build", "in 2019-20 Pilbara Minerals and Galaxy put out what customers took and Greenbushes about half; Albemarle (125 kt, July 2019), Talison (third plant), Tianqi (Kwinana) and SQM put off what they were building and took it up again in 2021: assumption on the level, half as much again as the normal cover", 14, Lognormal(14, 0.3), at_least=1)
-    slowdown_time: Quantity = parameter("month", "Time to bring output down", "assumption: a campaign", 2.0, at_least=1)
+    slowdown_time: Quantity = parameter("month", "Time to bring output down", "assumption: a campaign", 2.0, Lognormal(2.0, 0.3), at_least=1)
     full_above: Quantity = parameter("1", "Price over cash cost above which a mine runs at capacity; below it output is throttled down to nothing at `idle_below`", "Pilbara Minerals, Galaxy and Talison throttled output in 2019-20 while prices stood above cash cost: assumption on the range", 1.35, Normal(1.35, 0.1), above=1)
     idle_below: Quantity = parameter("1", "Price over cash cost below which a mine idles", "assumption: shutdown costs make owners wait; Wodgina and Bald Hill idled in 2019", 0.85, Normal(0.85, 0.07), above=0)
-    restart_above: Quantity = parameter("1", "Price over cash cost above which an idle mine restarts", "assumption: hysteresis", 1.25, above=0)
+    restart_above: Quantity = parameter("1", "Price over cash cost above which an idle mine restarts", "assumption: hysteresis", 1.25, Triangular(1.1, 1.25, 1.4), above=0)
     restart_time: Quantity = parameter("month", "Time to restart an idle mine", "Wodgina took about 9 months in 2021-22", 9, Lognormal(9, 0.25), at_least=1)
     cost_decline: Quantity = parameter("1/year", "Yearly fall of running cost and investment", "real unit cost of mining fell by 1-3 % a year over decades in other minerals: assumption", 0.025, Normal(0.025, 0.012), at_least=-1, below=1)
-    outage: Quantity = parameter("1", "Standard deviation of monthly output around capacity", "assumption", 0.03, at_least=0)
+    outage: Quantity = parameter("1", "Standard deviation of monthly output around capacity", "assumption", 0.03, Lognormal(0.03, 0.4), at_least=0)
     first_stage: Quantity = parameter("1", "Share of its potential that a new mine builds first", "assumption: projects are staged", 0.45, Normal(0.45, 0.08), above=0, at_most=1)
     cost_factor: Quantity = parameter("1", "True running cost over the cash cost of the studies: sustaining capital, royalties, corporate cost", "assumption: price floors of 2019-20 (8,400 USD/t, USGS) lay a quarter to a half above study costs", 1.3, Lognormal(1.3, 0.12), above=0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Normal, Quantity, parameter
+from forecast.declare import Block, Lognormal, Normal, Quantity, Triangular, parameter
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, PLAN, QUARTER, is_quarter_end, month, on
 
@@ -17,16 +17,16 @@ class Investment(Block):
 
     planning_time: Quantity = parameter("month", "Time over which makers smooth orders to see demand and its growth", "assumption", 6.0, Lognormal(6.0, 0.2), at_least=1)
     extrapolation: Quantity = parameter("1", "Share of the recent growth rate that plans carry forward over the lead time", "capacity of 2023 ran to 2.5 times demand: makers extrapolate", 1.0, Normal(1.0, 0.1), at_least=0, at_most=10)
-    highest_growth: Quantity = parameter("1/year", "Largest yearly growth of demand that makers believe in (logarithm)", "assumption; value set with the replay of 2015-24", 1.0, above=0)
+    highest_growth: Quantity = parameter("1/year", "Largest yearly growth of demand that makers believe in (logarithm)", "assumption; value set with the replay of 2015-24", 1.0, Lognormal(1.0, 0.2), above=0)
     reserve: Quantity = parameter("1", "Capacity aimed at over expected orders", "assumption: headroom for peaks", 1.35, Normal(1.35, 0.05), above=0)
-    catch_up: Quantity = parameter("1", "Share of the capacity gap committed each quarter", "assumption: projects are decided one by one; value set with the replay of 2015-24", 0.7, above=0, at_most=1)
-    fastest_growth: Quantity = parameter("1", "Most that a maker commits in a quarter, over the lines it has", "assumption: CATL grew sixfold in 2020-24; value set with the replay of 2015-24", 0.4, above=0)
+    catch_up: Quantity = parameter("1", "Share of the capacity gap committed each quarter", "assumption: projects are decided one by one; value set with the replay of 2015-24", 0.7, Triangular(0.5, 0.7, 0.9), above=0, at_most=1)
+    fastest_growth: Quantity = parameter("1", "Most that a maker commits in a quarter, over the lines it has", "assumption: CATL grew sixfold in 2020-24; value set with the replay of 2015-24", 0.4, Lognormal(0.4, 0.25), above=0)
     first_plant: Quantity = parameter("GWh/year", "First line after a programme succeeds", "HiNa 2022: 1 GWh; Toyota and Samsung SDI plans: 1-10 GWh", 2.0, Lognormal(2.0, 0.4), above=0)
-    nerve: Quantity = parameter("1", "Loss of margin over which commitments fall by 63 %", "assumption", 0.15, above=0)
-    spending_limit: Quantity = parameter("1", "Most that a maker spends in a quarter, over its cash and credit", "assumption; value set with the replay of 2015-24", 0.35, above=0, at_most=1)
+    nerve: Quantity = parameter("1", "Loss of margin over which commitments fall by 63 %", "assumption", 0.15, Lognormal(0.15, 0.3), above=0)
+    spending_limit: Quantity = parameter("1", "Most that a maker spends in a quarter, over its cash and credit", "assumption; value set with the replay of 2015-24", 0.35, Triangular(0.2, 0.35, 0.5), above=0, at_most=1)
     borrowing: Quantity = parameter("year", "Years of revenue that lenders advance for plants", "assumption: debt and equity of growing makers; less than the credit at which lenders close a maker", 1.0, Lognormal(1.0, 0.15), at_least=0)
-    idle_below: Quantity = parameter("1", "Utilisation below which lines count as idle", "assumption", 0.6, above=0, at_most=1)
-    scrap_rate: Quantity = parameter("1/year", "Share of idle lines scrapped each year", "assumption", 0.10, at_least=0, at_most=1)
+    idle_below: Quantity = parameter("1", "Utilisation below which lines count as idle", "assumption", 0.6, Triangular(0.45, 0.6, 0.75), above=0, at_most=1)
+    scrap_rate: Quantity = parameter("1/year", "Share of idle lines scrapped each year", "assumption", 0.10, Lognormal(0.10, 0.4), at_least=0, at_most=1)
 
 
 class Plants:

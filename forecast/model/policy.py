@@ -95,6 +95,7 @@ class Policy:
     def proclaim(self, market, effects: Sequence[str] = EFFECTS) -> None:
         """Wipe effects off the blackboard, and write down all of them that are in force."""
         self.reached = self._reached(market.specific_energy)
+        market.proclaimed += 1
         for name in effects:
             getattr(market, name)[...] = 0.0
         for row, in_force in enumerate(self.in_force.T):

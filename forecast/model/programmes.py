@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Quantity, parameter, table
+from forecast.declare import Block, Lognormal, Quantity, Triangular, parameter, table
 from forecast.layout import blank, side_by_side
 from forecast.model.calendar import DEVELOP, MONTHS_PER_YEAR, month, on
 from forecast.streams import Deck, uniform
@@ -35,7 +35,7 @@ class Development(Block):
     """How programmes behave, whatever the chemistry."""
 
     neighbours: Quantity = parameter("1", "Rise of the pass rate when others are ahead (logarithm per stage that the leader is ahead)", "assumption: followers copy, patents and staff move", 0.35, Lognormal(0.35, 0.3), at_least=0)
-    spending_elasticity: Quantity = parameter("1", "Response of the pass rate to effort", "assumption: diminishing returns to research", 0.5, at_least=0, at_most=1)
+    spending_elasticity: Quantity = parameter("1", "Response of the pass rate to effort", "assumption: diminishing returns to research", 0.5, Triangular(0.3, 0.5, 0.7), at_least=0, at_most=1)
     start_rate: Quantity = parameter("1/year", "Rate at which a maker with a fitting strategy starts a programme once the leader is two stages from market", "assumption: fast followers enter within 2-4 years", 0.3, Lognormal(0.3, 0.3), at_least=0)
 
 

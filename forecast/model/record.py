@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from forecast.declare import Block, Path, Quantity, parameter, path, setting
+from forecast.declare import Block, Lognormal, Path, Quantity, parameter, path, setting
 from forecast.layout import blank
 from forecast.model.calendar import MONTHS_PER_YEAR, STEER, month, on
 from forecast.streams import Deck, each, normal
@@ -69,16 +69,16 @@ class Unexplained(Block):
     """What the model leaves unexplained: how large it is and how long it lasts."""
 
     cell_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of cell prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
-    cell_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts and margins of a few years", 2.0, above=0)
+    cell_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts and margins of a few years", 2.0, Lognormal(2.0, 0.4), above=0)
     mine_output_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of mine output", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
-    mine_output_memory: Quantity = parameter("year", "Time over which it fades", "assumption: mines that the deposits leave out stay left out", 5.0, above=0)
+    mine_output_memory: Quantity = parameter("year", "Time over which it fades", "assumption: mines that the deposits leave out stay left out", 5.0, Lognormal(5.0, 0.4), above=0)
     lithium_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of what lithium stocks are worth", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     lithium_price_memory: Quantity = parameter("year", "Time over which it fades", "Schwartz 1997 (doi:10.1111/j.1540-6261.1997.tb02721.x), two-factor models: what stocks of copper and oil are worth beyond the trend reverts at 1.2 to 1.9 a year; figures from memory", 0.7, above=0)
     contract_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of lithium prices in contracts over lagged spot prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
-    contract_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts run for one to three years", 1.5, above=0)
+    contract_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts run for one to three years", 1.5, Lognormal(1.5, 0.4), above=0)
     taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region where its share is 0.3; `deciders` say how it grows where few buy or few do not", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
-    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share on record hangs on few of them", "assumption: about ten", 10.0, at_least=2, at_most=1e6)
-    taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, above=0)
+    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share on record hangs on few of them", "assumption: about ten", 10.0, Lognormal(10.0, 0.3), at_least=2, at_most=1e6)
+    taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, Lognormal(3.0, 0.4), above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
     reference: str = setting("Chemistry against which tastes are measured: nothing is unexplained in it", "")
 

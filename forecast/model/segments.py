@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Normal, Path, Quantity, parameter, path, paths, setting, table
+from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Triangular, parameter, path, paths, setting, table
 from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, WANT, month, on
 from forecast.streams import Deck, each, normal
@@ -35,13 +35,13 @@ class Segment(Block):
     saturation: dict[str, Quantity] = table("GWh/year", "Yearly sales at the end of the S-curve, central case", "segment block", "regions", fill=None, above=0)
     saturation_scale: Quantity = parameter("1", "Factor on `saturation`, the same in all regions", "assumption: spread of published outlooks", 1.0, Lognormal(1.0, 0.25), above=0)
     growth: Quantity = parameter("1/year", "Growth rate of the S-curve while far from saturation", "segment block", at_least=0)
-    surprise: Quantity = parameter("1/year", "Standard deviation of the surprise in the growth rate of a region", "yearly growth of world solar installations varied by 0.27 (logarithm) in 2004-17, which takes 0.4 in each region with the correlations of `demand`: assumption by analogy", 0.4, Lognormal(0.4, 0.4), at_least=0, at_most=10)
+    surprise: Quantity = parameter("1/year", "Standard deviation of the surprise in the growth rate of a region", "yearly growth of world solar installations varied by 0.27 (logarithm) in 2004-17, which takes about 0.48 in each region with the correlations of `demand`: assumption by analogy", 0.48, Lognormal(0.48, 0.4), at_least=0, at_most=10)
     price_elasticity: Quantity = parameter("1", "Response of demand to pack price against its expected path (logarithms, negative)", "segment block", -0.4, at_least=-10, at_most=0)
     pack_cost: Path = path("USD/kWh", "Cost of turning cells into the packs of this segment", "segment block", at_least=0)
     cycles_per_year: Quantity = parameter("1/year", "Full cycles in a year of use", "segment block", above=0)
     service_life: Quantity = parameter("year", "Longest time a battery stays in use here, whatever its health", "segment block", above=0)
-    opening_years: Quantity = parameter("year", "Stock in use at the start, over the first year's sales", "assumption: young, fast growing fleets", 2.0, at_least=0)
-    discount_rate: Quantity = parameter("1/year", "Rate at which buyers weigh later replacement against price", "assumption", 0.08, at_least=0)
+    opening_years: Quantity = parameter("year", "Stock in use at the start, over the first year's sales", "assumption: young, fast growing fleets", 2.0, Lognormal(2.0, 0.3), at_least=0)
+    discount_rate: Quantity = parameter("1/year", "Rate at which buyers weigh later replacement against price", "assumption", 0.08, Triangular(0.05, 0.08, 0.11), at_least=0)
     minimum_specific_energy: Quantity = parameter("Wh/kg", "Pack specific energy that the median buyer needs at the least", "segment block", at_least=0)
     requirement_path: Path = path("1", "Needed specific energy over that of 2024: buyers ask for more range as packs grow", "assumption: no change", 1.0, above=0)
     minimum_cycle_life: Quantity = parameter("cycle", "Cycle life that the median buyer needs at the least", "segment block", at_least=0)
@@ -53,7 +53,7 @@ class Segment(Block):
     cold: Quantity = parameter("1", "Utility of keeping all capacity at -20 degC where winters are longest", "segment block", at_least=0)
     charging: Quantity = parameter("1", "Utility per logarithm of charge rate", "segment block", at_least=0)
     safety: Quantity = parameter("1", "Utility lost per unit of hazard", "segment block", at_least=0)
-    taste_spread: Quantity = parameter("1", "Spread of each taste between buyers over its mean", "assumption: mixed-logit studies of car buyers find 0.3-1", 0.5, at_least=0)
+    taste_spread: Quantity = parameter("1", "Spread of each taste between buyers over its mean", "assumption: mixed-logit studies of car buyers find 0.3-1", 0.5, Triangular(0.3, 0.5, 0.7), at_least=0)
     habit: Quantity = parameter("1", "Utility of staying with the chemistry bought last", "assumption", 0.8, Lognormal(0.8, 0.25), at_least=0)
     imitation: Quantity = parameter("1", "Utility per share of recent sales among peers", "assumption", 1.0, Lognormal(1.0, 0.25), at_least=0)
     design_in: Quantity = parameter("month", "Time from the first serial samples of a chemistry to its first products here", "segment block", at_least=0)
@@ -69,8 +69,8 @@ class Demand(Block):
 
     scale: Quantity = parameter("1", "Factor on all saturation levels", "assumption: spread between IEA STEPS, APS and NZE outlooks", 1.0, Lognormal(1.0, 0.15), above=0)
     persistence: Quantity = parameter("year", "Time over which a surprise in growth fades", "assumption: models, policies and plants of a boom last a year or two", 1.0, Lognormal(1.0, 0.3), above=0)
-    common: Quantity = parameter("1", "Share of the variance of surprises that all segments have in common", "assumption: oil prices, business cycles and climate policy touch all", 0.3, at_least=0, at_most=1)
-    regional: Quantity = parameter("1", "Share of the rest that each region has for itself", "assumption: subsidies are national", 0.4, at_least=0, at_most=1)
+    common: Quantity = parameter("1", "Share of the variance of surprises that all segments have in common", "assumption: oil prices, business cycles and climate policy touch all; at most what regions have in common", 0.15, Triangular(0.0, 0.15, 0.3), at_least=0, at_most=1)
+    regional: Quantity = parameter("1", "Share of the rest that each region has for itself", "subsidies are national: growth of EV batteries by region in 2012-18 (IEA) is correlated by about 0.2, in 2013-18 not at all; with `common`, 0.35 here", 0.8, Triangular(0.6, 0.8, 1.0), at_least=0, at_most=1)
     expected_decline: Quantity = parameter("1/year", "Yearly fall of pack prices already contained in the S-curves", "Mauler et al. 2021: outlooks expect 2-4 % a year", 0.03, Normal(0.03, 0.008), at_least=0, below=1)
 
 

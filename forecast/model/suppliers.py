@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.declare import Block, Lognormal, Quantity, parameter, setting
+from forecast.declare import Block, Lognormal, Quantity, Triangular, parameter, setting
 from forecast.layout import side_by_side
 from forecast.model.calendar import MONTHS_PER_YEAR, SUPPLY, on
 
@@ -27,7 +27,7 @@ class SupplierBehaviour(Block):
 
     shortage_elasticity: Quantity = parameter("1", "Rise of the component price per shortage of capacity (logarithms)", "assumption: near lithium's response to cover", 0.5, Lognormal(0.5, 0.3), at_least=0, at_most=3)
     trust: Quantity = parameter("1", "Share of the need of cell lines, built and under construction, for which suppliers build ahead", "assumption: supply agreements are signed when lines are decided (Idemitsu for Toyota, POSCO for Korean makers)", 0.5, Lognormal(0.5, 0.25), at_least=0)
-    spare_capacity: Quantity = parameter("1", "Capacity that suppliers aim at, over expected orders", "assumption: 20-30 % spare is usual in chemicals", 1.3, above=0)
+    spare_capacity: Quantity = parameter("1", "Capacity that suppliers aim at, over expected orders", "assumption: 20-30 % spare is usual in chemicals", 1.3, Triangular(1.1, 1.3, 1.5), above=0)
 
 
 class Suppliers:

@@ -33,9 +33,10 @@ def utility(shoppers, market):
 
 
 def change(shoppers, market, column, step, place=...):
-    """What a step in one column of the market does to utility."""
+    """What a step in one column of the market, if of policy a proclaimed one, does to utility."""
     before = utility(shoppers, market)
     getattr(market, column)[place] += step
+    market.proclaimed += 1
     return utility(shoppers, market) - before
 
 
@@ -95,11 +96,17 @@ def test_a_new_chemistry_is_designed_in_from_its_first_samples_and_spreads_over_
     np.testing.assert_allclose(opened[10 + 6 + 12, SODIUM], 1 - 1 / np.e, rtol=1e-6)
 
 
+def proclaim(market, barred):
+    """Write down, as policy does, what share of buyers may not buy LFP."""
+    market.barred[..., LFP] = barred
+    market.proclaimed += 1
+
+
 def test_products_open_one_by_one_to_a_chemistry_that_is_no_longer_barred_once_they_are_designed():
     shoppers, market = stand(segments={"cars": {"acceptance_time": 12, "design_in": 4}})
     open_to = []
     for month in range(22):
-        market.barred[..., LFP] = 0.8 if month < 6 else 0.1
+        proclaim(market, 0.8 if month < 6 else 0.1)
         shoppers.obey(market, month)
         shoppers.admit(market, month)
         shoppers.weigh(market, month)
@@ -112,7 +119,7 @@ def test_products_open_one_by_one_to_a_chemistry_that_is_no_longer_barred_once_t
 def test_a_stricter_bar_closes_at_once_even_while_another_is_forgotten():
     shoppers, market = stand(segments={"cars": {"acceptance_time": 12, "design_in": 4}})
     for month, law, closed in ((0, 0.5, 0.5), (1, 0.2, 0.5), (3, 0.2, 0.5), (4, 0.9, 0.9), (5, 0.2, 0.9), (8, 0.2, 0.9)):
-        market.barred[..., LFP] = law
+        proclaim(market, law)
         shoppers.obey(market, month)
         np.testing.assert_allclose(shoppers.law[:, CARS, :, LFP], closed, err_msg=str(month))
     shoppers.obey(market, 9)
@@ -122,7 +129,7 @@ def test_a_stricter_bar_closes_at_once_even_while_another_is_forgotten():
 def test_what_nobody_offers_or_the_law_forbids_is_not_admitted():
     shoppers, market = stand()
     market.offered[:, NMC] = 0
-    market.barred[..., LFP] = 0.3
+    proclaim(market, 0.3)
     shoppers.obey(market, 0)
     shoppers.admit(market, 0)
     shoppers.weigh(market, 0)

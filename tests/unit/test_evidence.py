@@ -133,7 +133,7 @@ def test_surprises_of_taste_are_those_of_their_region_and_chemistry():
     told, drawn, played = plain()
     for region, place in (("china", CHINA), ("europe", EUROPE)):
         seen, memory = played["unexplained_taste"][:, :4, place, LFP].astype(float), drawn.unexplained.taste_memory
-        size = lumpiness(steered_world().record[f"lfp_{region}"].values.at(np.arange(2015, 2019)), 10)
+        size = lumpiness(steered_world().record[f"lfp_{region}"].values.at(np.arange(2015, 2019)), drawn.unexplained.deciders[:, None])
         fresh = news(seen / size, memory, ALL[:4])[0] * size
         mine = [told.names.index(f"taste {region} lfp {year}") for year in range(2015, 2019)]
         np.testing.assert_allclose(told.values[:, mine], fresh)

@@ -73,7 +73,8 @@ def test_effort_neighbours_and_policy_raise_the_rate_as_declared():
 
 def test_a_hard_world_is_slower_for_all():
     for difficulty in (1.0, 2.5):
-        programmes, market = stand(world=lively_world(programmes={"sodium_ion": PLAIN | {"difficulty": difficulty}}))
+        hard = {"sodium_ion": PLAIN | {"difficulty": difficulty}}
+        programmes, market = stand(world=lively_world(programmes=hard, development={"spending_elasticity": 0.5}))
         programmes.begin(market, 2016)
         assert_rate(programmes, market, SALT, programmes.drive[0, SALT, 0] / 12 / difficulty)
 

@@ -15,7 +15,10 @@ CAPACITY = 5.0  # kt a year
 def stand(orders=0.0):
     """Suppliers and a market with monthly sodium orders, in GWh."""
     drawn = draw(
-        lively_world(components={"hard_carbon": {"opening_price": 14, "learning_rate": 0}}, supply={"shortage_elasticity": 0.5}),
+        lively_world(
+            components={"hard_carbon": {"opening_price": 14, "learning_rate": 0}},
+            supply={"shortage_elasticity": 0.5, "spare_capacity": 1.3},
+        ),
         1,
         np.arange(2),
     )
