@@ -14,6 +14,7 @@ import numpy as np
 from forecast.layout import one_after_another
 
 MONTHS = 12
+LEAST_FACTOR = 1e-6  # no event leaves less of anything
 COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
 STATUS = ("resource", "evaluation", "construction", "producing", "idle")
 

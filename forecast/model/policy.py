@@ -10,6 +10,7 @@ import numpy as np
 from forecast.declare import Block, Quantity, parameter, setting
 from forecast.layout import blank
 from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, on
+from forecast.model.market import LEAST_FACTOR
 
 KINDS = {
     "subsidy": "lowers the price that buyers in `regions` pay, USD/kWh; `minimum_specific_energy` limits it to cells above it",
@@ -25,7 +26,7 @@ KINDS = {
     "bankruptcy": "the maker named fails; its lines are sold",
     "lithium_price": "multiplies by `size` what traders think lithium stocks are worth (a scare or a rush outside the model)",
     "programme": "multiplies the pass rate of programmes on `chemistries`",
-    "demand": "multiplies demand in `segments` and `regions`",
+    "demand": "multiplies demand in `segments` and `regions`; years on record hold what it did, and the forecast goes on without it where it ends",
 }
 
 EFFECTS = (
@@ -110,7 +111,7 @@ class Policy:
         """
         kind = self.events.kind[row]
         on_ = {axis: chosen[row] for axis, chosen in self.chosen.items()}
-        factor = np.log(np.where(in_force, np.maximum(self.events.size[:, row], 1e-6), 1.0))
+        factor = np.log(np.where(in_force, np.maximum(self.events.size[:, row], LEAST_FACTOR), 1.0))
         cells = [np.flatnonzero(on_[axis]) for axis in ("segments", "regions", "chemistries")]  # most events touch few
         match kind:
             case "subsidy":

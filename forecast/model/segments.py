@@ -8,7 +8,8 @@ import numpy as np
 
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Triangular, parameter, path, paths, setting, table
 from forecast.layout import blank, records, side_by_side
-from forecast.model.calendar import MONTHS_PER_YEAR, QUARTER, WANT, month, on
+from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, QUARTER, WANT, month, on
+from forecast.model.market import LEAST_FACTOR
 from forecast.streams import Deck, each, normal
 
 HALF_YEAR = MONTHS_PER_YEAR // 2
@@ -110,8 +111,9 @@ def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: 
 class SegmentDemand:
     """How much each segment wants in each region; history first, then S-curves that prices and luck bend.
 
-    A surprise is growth beyond the curve's. The forecast opens with what the last observed year, and the last quarter of it where that is
-    on record, tell of its end, so momentum carries on and fades.
+    A surprise is growth beyond the curve's, without what events do: a law that lifts demand once does not lift it again next year. The
+    forecast opens with what the last observed year, and the last quarter of it where that is on record, tell of its end, so momentum
+    carries on and fades.
     """
 
     def __init__(self, parameters, seed: int, realizations: np.ndarray):
@@ -124,15 +126,17 @@ class SegmentDemand:
         self.history = monthly_history(yearly)
         self.last_observed = self.history.shape[-1] - 1
         self.last_begins = self.history.shape[-1] - MONTHS_PER_YEAR
+        pushed = pushes(parameters, self.history.shape[-1])
+        unpushed = yearly / pushed.reshape(*pushed.shape[:-1], -1, MONTHS_PER_YEAR).mean(axis=-1)
         scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
-        self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * yearly[None, :, :, -1])
+        self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * unpushed[..., -1])
         growth = self.segments.growth[:, :, None]
-        self.observed = observed_surprise(yearly, self.ceiling, growth)
+        self.observed = observed_surprise(unpushed, self.ceiling, growth)
         self.own, self.noise = self._news(own)
         self.luck = self._luck(seed, realizations, parameters.regions.names)
-        late, error = last_quarter(parameters, self.ceiling, yearly, growth)
+        late, error = last_quarter(parameters, self.ceiling, unpushed, pushed, growth)
         meanwhile, at_end, unsure = opening(own.persistence, self.segments.surprise, self.observed[..., -1], late, error)
-        self.last, level = self._last_year(yearly, growth + meanwhile)
+        self.last, level = self._last_year(yearly[..., -1], unpushed, pushed, growth + meanwhile)
         luck = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
         self.level, self.surprise = side_by_side(level), side_by_side(at_end + unsure * self.segments.surprise[:, :, None] * luck[:, :, None])
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
@@ -145,12 +149,15 @@ class SegmentDemand:
         behaviour = records({name: np.sqrt(share) for name, share in parts.items()} | {"kept": kept})
         return behaviour, self.segments.surprise * np.sqrt(1.0 - kept**2)[:, None]
 
-    def _last_year(self, yearly: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Months of the last observed year and the level at its end, by the growth of its second half beside that of the curve."""
-        sold = np.maximum(yearly[..., -2:], TINY)
+    def _last_year(self, sales: np.ndarray, unpushed: np.ndarray, pushed: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Months of the last observed year, and the level at its end without events, by the growth of its second half beside that of the curve."""
+        sold = np.maximum(unpushed[..., -2:], TINY)
         came = np.clip(np.diff(np.log(sold)).sum(axis=-1), -LARGEST_SURPRISE, LARGEST_SURPRISE)
         ahead = np.log(logistic(sold[..., -1], self.ceiling, growth, 0.5) / sold[..., -1])
-        return last_year(sold[..., -1], came / 2, ahead)
+        months, level = last_year(sold[..., -1], came / 2, ahead)
+        told = months * pushed[..., -MONTHS_PER_YEAR:]
+        missed = np.maximum(sales, TINY) / told.sum(axis=-1)
+        return told * missed[..., None], level * missed
 
     def _luck(self, seed: int, realizations: np.ndarray, regions: Sequence[str]) -> list[Deck]:
         """Standard normal luck by month: of each segment and region, of each segment, and of all."""
@@ -170,12 +177,11 @@ class SegmentDemand:
         """Demand of the month: as it was while it is on record, then as the curve, surprises and prices say."""
         if now <= self.last_observed:
             told = self.history[None, ..., now] if now < self.last_begins else self.last[..., now - self.last_begins]
-            monthly, response = side_by_side(told, self.ceiling.shape), np.zeros_like(self.noise)
+            market.demand[...] = told
         else:
             self.grow(*(deck.on(now) for deck in self.luck))
-            monthly = self.level / MONTHS_PER_YEAR
             response = self.segments.price_elasticity * np.log(self.price / self.reference)
-        self.kernels.ask(*self.worlds_last(monthly, response, market.demand_push, market.demand))
+            self.kernels.ask(*self.worlds_last(self.level / MONTHS_PER_YEAR, response, market.demand_push, market.demand))
 
     def grow(self, *luck: np.ndarray) -> None:
         """A month further up the S-curve, with the surprise of the day.
@@ -198,11 +204,29 @@ class SegmentDemand:
         self.reference = self.price.copy(order="K") if now <= self.last_observed else self.reference * np.exp(self.decline)[:, None]
 
 
-def last_quarter(parameters, ceiling: np.ndarray, yearly: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pushes(parameters, months: int) -> np.ndarray:
+    """Factor by which events have moved demand month by month, (realization, segment, region, month)."""
+    segments, regions = parameters.segments.names, parameters.regions.names
+    found, own = np.ones((parameters.size, len(segments), len(regions), months)), parameters.policy
+    when = parameters.first_year + (np.arange(months) + PROCLAIM / DAYS_PER_MONTH) / MONTHS_PER_YEAR
+    for row, kind in enumerate(own.kind):
+        if kind == "demand" and (own.start[:, row] <= when[-1]).any():
+            here, there = own.segments[row] or segments, own.regions[row] or regions
+            touched = np.outer([name in here for name in segments], [name in there for name in regions])[..., None]
+            in_force = (own.start[:, row, None] <= when) & (when < own.end[:, row, None])
+            size = np.maximum(own.size[:, row], LEAST_FACTOR)[:, None, None, None]
+            found *= np.where(in_force[:, None, None] & touched, size, 1.0)
+    return found
+
+
+def last_quarter(
+    parameters, ceiling: np.ndarray, yearly: np.ndarray, pushed: np.ndarray, growth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Growth beyond the curve's from the last quarter but a year to the last, where it is on record, and its error.
 
     ceiling  (realization, segment, region)
-    yearly   (segment, region, year) sales
+    yearly   (realization, segment, region, year) sales, what events did left out
+    pushed   (realization, segment, region, month) factor of events
     growth   (realization, segment, 1) of the curve, 1/year
     returns  (realization, segment, region) each, 1/year; 0 and infinite where it is not on record
     """
@@ -210,10 +234,11 @@ def last_quarter(parameters, ceiling: np.ndarray, yearly: np.ndarray, growth: np
     told = [name in parameters.unexplained.segments for name in parameters.segments.names]
     now, series = yearly.shape[-1] - 1, parameters.record
     room = 1.0 / (1.0 - np.clip(yearly[..., -1] / ceiling, 0.0, 1.0 / LEAST_ROOM))  # of odds growth is so much more
+    quarters = pushed[..., -QUARTER:].mean(axis=-1) / pushed[..., -MONTHS_PER_YEAR - QUARTER :][..., :QUARTER].mean(axis=-1)
     for row, kind in enumerate(series.kind):
         if kind == "sales_last_quarter" and parameters.first_year + now >= series.from_year[row]:
             place = parameters.regions.names.index(series.region[row])
-            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], TINY)
+            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], TINY) / quarters[:, told, place]
             beyond = np.log(ratio) * room[:, told, place] - growth[:, told, 0]
             seen[:, told, place] = np.clip(beyond, -LARGEST_SURPRISE, LARGEST_SURPRISE)
             error[:, told, place] = series.error[:, row, None] * room[:, told, place]

@@ -92,6 +92,7 @@ EUROPE, CARS, STORAGE = 1, 0, 1
     [
         ({"kind": "subsidy", "size": 30, "chemistries": ["nmc"]}, lambda r: r["deliveries"][:, -1, ..., 1].sum()),
         ({"kind": "tariff", "size": 0.5, "regions": ["europe"]}, lambda r: r["offer_price"][:, -1, EUROPE].mean()),
+        ({"kind": "tariff", "size": 0.5, "start": 2016}, lambda r: r["offer_price"][:, -1].mean()),
         ({"kind": "licence", "size": 0.5, "chemistries": ["lfp"]}, lambda r: r["offer_price"][:, -1, :, 0].mean()),
         ({"kind": "local_content", "size": 30, "regions": ["europe"]}, lambda r: r["output"][:, -1, 1].sum()),
         ({"kind": "mandate", "size": 1, "chemistries": ["nmc"]}, lambda r: r["share_of_sales"][:, -1, ..., 1].mean()),
@@ -102,7 +103,6 @@ EUROPE, CARS, STORAGE = 1, 0, 1
         ({"kind": "mine_outage", "size": 0.8, "mines": ["quarry"]}, lambda r: r["lithium_price"][:, -1].mean()),
         ({"kind": "incident", "size": 3, "chemistries": ["nmc"]}, lambda r: r["share_of_sales"][:, -1, ..., 0].mean()),
         ({"kind": "lithium_price", "size": 20}, lambda r: r["lithium_price"][:, -1].mean()),
-        ({"kind": "demand", "size": 1.5}, lambda r: r["demand"][:, -1].sum()),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )

@@ -160,7 +160,7 @@ def test_of_a_market_that_fills_the_same_growth_tells_the_more_and_the_less_sure
     """Growth is of the odds of what is filled; sales of quarters are measured as they are."""
     drawn = draw(steered_world(record={"quarters_china": {"values": {2018: 1.1}, "error": 0.05}}), 1, np.arange(2))
     yearly = np.full((2, 2, 4), filled)
-    seen, error = last_quarter(drawn, np.ones((2, 2, 2)), yearly, np.full((2, 2, 1), 0.02))
+    seen, error = last_quarter(drawn, np.ones((2, 2, 2)), yearly, np.ones((2, 2, 2, 48)), np.full((2, 2, 1), 0.02))
     np.testing.assert_allclose(seen[:, 0, 0], np.log(1.1) / (1 - filled) - 0.02)
     np.testing.assert_allclose(error[:, 0, 0], 0.05 / (1 - filled))
     seen[:, 0, 0], error[:, 0, 0] = 0, np.inf
@@ -181,6 +181,43 @@ def test_sales_that_rose_at_the_end_of_the_last_year_go_on_rising_where_and_for_
     np.testing.assert_allclose(wanted[36:48].sum(axis=0), before[36:48].sum(axis=0))
     step = np.log(wanted[48] / wanted[47])
     assert (np.abs(step) < 0.15).all(), "the forecast takes up where the record ends"
+
+
+@pytest.mark.parametrize(("start", "end"), [(2017, 2019), (2017.5, 2019), (2016, 2017)])
+def test_what_an_event_does_to_demand_is_in_the_record_and_not_in_the_pace_of_the_market(start, end):
+    step = {"kind": "demand", "start": start, "end": end, "size": 1.5, "segments": ["cars"], "regions": ["china"]}
+    other = {"kind": "programme", "start": 2015, "size": 3}
+    lifted = np.ones(72)
+    lifted[round((start - 2015) * 12) : (end - 2015) * 12] = 1.5
+    sold = {2015: 9.0, 2016: 10.0, 2017: 12.0}
+
+    def wanted(sold, **policy):
+        cars = SURPRISING["cars"] | {"history": {"china": sold}}
+        drawn = draw(lively_world(last_year=2020, segments=SURPRISING | {"cars": cars}, policy=policy), 1, np.arange(3))
+        return history(drawn, demand=None)["demand"]
+
+    alone = wanted(sold)
+    counted = {year: (alone[:, 0, 0, 0] * lifted)[12 * n : 12 * n + 12].sum() for n, year in enumerate(sold)}
+    seen = wanted(counted, step=step, other=other)
+    np.testing.assert_allclose(seen[24:36, :, 0, 0].sum(axis=0), counted[2017])
+    close = 0.02 if start % 1 else 1e-9  # of half a year it matters which half sold more
+    np.testing.assert_allclose((seen / alone)[24:, :, 0, 0], np.broadcast_to(lifted[24:, None], (48, 3)), rtol=close)
+    np.testing.assert_array_equal(seen[:, :, 1], alone[:, :, 1])
+    np.testing.assert_array_equal(seen[:, :, 0, 1], alone[:, :, 0, 1])
+
+
+def test_of_demand_that_an_event_takes_away_all_a_trace_is_left():
+    drawn = draw(lively_world(policy={"end": {"kind": "demand", "start": 2016, "end": 2018.5, "size": 0}}), 1, np.arange(2))
+    assert np.isfinite(history(drawn, demand=None)["demand"]).all()
+
+
+def test_what_an_event_does_to_quarters_is_not_in_the_pace_of_the_market():
+    record = {"quarters_china": {"values": {2018: 1.1}, "error": 0.05}}
+    lifted = np.ones((2, 2, 2, 48))
+    lifted[..., 46:] = 1.3
+    drawn = draw(steered_world(record=record), 1, np.arange(2))
+    seen, _ = last_quarter(drawn, np.ones((2, 2, 2)), np.full((2, 2, 4), 1e-9), lifted, np.zeros((2, 2, 1)))
+    np.testing.assert_allclose(seen[:, 0, 0], np.log(1.1 / 1.2))
 
 
 def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
