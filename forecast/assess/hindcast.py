@@ -16,6 +16,8 @@ from forecast.assess.observables import OBSERVABLES, Observable, observable
 from forecast.assess.rivals import EXTRA_LUCK, RIVALS, Past
 from forecast.ensemble.engines import Engine
 from forecast.errors import DataError, ForecastError
+from forecast.history.observed import CONFIDENCE, regions
+from forecast.history.vintages import as_known as as_printed
 from forecast.model.world import World
 from forecast.scenario.vintage import as_known, last_on_record
 
@@ -29,6 +31,7 @@ LONGEST = 10
 PARTS = 100  # of progress, for one origin
 UNSEEN = 500_000
 """Number of the first realization of a forecast: its luck is none that a member was fitted to."""
+QUARTERS = "car_sales_last_quarter"
 SINCE = 2010
 """First year that rivals see."""
 
@@ -137,16 +140,40 @@ def project(work: Projection, engine: Engine) -> dict[str, np.ndarray]:
 
 
 def past_of(own: Observable, origin: int) -> Past:
-    """What rivals see of a series; of the cell price, how many batteries had been made besides."""
+    """What rivals see of a series; of the cell price, how many batteries had been made besides, of vehicles, what last quarters tell."""
     seen = own.past(origin)
     recent = seen.years >= SINCE
-    experience = None
+    experience = pace = None
     if own.name == "cell_price":
         sold = OBSERVABLES["ev_battery_demand"].past(origin)
         made = dict(zip(sold.years.tolist(), np.cumsum(sold.values).tolist(), strict=True))
         recent &= np.isin(seen.years, sold.years)
         experience = np.array([made[year] for year in seen.years[recent].tolist()])
-    return Past(seen.years[recent], seen.values[recent], own.scale, experience, own.price)
+    elif own.name == "ev_battery_demand":
+        pace = pace_of_quarters(origin, seen.years[recent])
+    return Past(seen.years[recent], seen.values[recent], own.scale, experience, pace, own.price)
+
+
+def pace_of_quarters(origin: int, years: np.ndarray) -> np.ndarray:
+    """Logarithm of the growth of the world's electric cars from last quarter to last quarter, (year,); NaN where it was not known.
+
+    Regions grow as their cars of the last quarter did, the rest of the world by years; they weigh as much as the batteries of the year.
+    """
+    quarters = {place: _by_year(QUARTERS, place, origin) for place in regions(QUARTERS)}
+    batteries = {place: _by_year("ev_battery_demand", place, origin) for place in (*quarters, "world")}
+    pace = np.full(len(years), np.nan)
+    for i, year in enumerate(years.tolist()):
+        if all(year in told for told in quarters.values()) and all({year - 1, year} <= set(told) for told in batteries.values()):
+            now, before = ({place: told[when] for place, told in batteries.items()} for when in (year, year - 1))
+            rest = [each["world"] - sum(each[place] for place in quarters) for each in (now, before)]
+            grown = [(now[place], told[year]) for place, told in quarters.items()] + [(rest[0], rest[0] / rest[1])]
+            pace[i] = -np.log(sum(weight / ratio for weight, ratio in grown) / now["world"])
+    return pace
+
+
+def _by_year(series: str, region: str, origin: int) -> dict[int, float]:
+    known = as_printed(series, region, origin=origin, confidence=CONFIDENCE)
+    return dict(zip(known.years.tolist(), known.values.tolist(), strict=True))
 
 
 def as_dataset(found: Mapping[int, Mapping[str, np.ndarray]], horizon: int, names: Sequence[str]) -> xr.Dataset:

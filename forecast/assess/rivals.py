@@ -1,4 +1,4 @@
-"""Naive rivals: textbook forecasts that know nothing but the past of the series itself, as samples.
+"""Naive rivals: textbook forecasts that know little but the past of the series itself, as samples.
 
 Each rival works on the logarithm of a positive quantity or the log-odds of a share, where its errors are normal, and
 answers on the scale of the series. Errors come from the past alone. A past of a few years says little about its own
@@ -44,6 +44,7 @@ class Past:
     values      (n,) in the unit of the series
     scale       ``log`` for what is above zero, ``share`` for what lies within 0 and 1
     experience  (n,) cumulative output in GWh at the end of each year, for a price that falls with it
+    pace        (n,) logarithm of the growth from the last quarter of the year before to that of each year; NaN where it is not known
     price       whether it is a price: adoption curves do not apply to it, nor to anything with experience
 
     Raises DataError for values that do not fit the scale, years that do not rise, or lengths that differ.
@@ -53,6 +54,7 @@ class Past:
     values: np.ndarray
     scale: str
     experience: np.ndarray | None = None
+    pace: np.ndarray | None = None
     price: bool = False
 
     def __post_init__(self):
@@ -64,6 +66,8 @@ class Past:
             raise DataError(f"values {wrong}; on the scale {self.scale} they must be within {low:g} and {high:g}")
         if len(self.years) != len(self.values) or (np.diff(self.years) <= 0).any():
             raise DataError(f"years {list(self.years)} with {len(self.values)} values; years must rise, with one value each")
+        if self.pace is not None and len(self.pace) != len(self.years):
+            raise DataError(f"pace {list(self.pace)}; must be one for each of {len(self.years)} years")
         if self.experience is not None and (len(self.experience) != len(self.years) or not (np.asarray(self.experience) > 0).all()):
             raise DataError(f"experience {list(self.experience)}; must be above zero and one for each of {len(self.years)} years")
 
@@ -148,6 +152,22 @@ def last_growth(past: Past, horizon: int, luck: np.ndarray) -> np.ndarray | None
     errors = np.diff(growth) / np.sqrt((gaps[1:] + gaps[:-1]) / 2)
     each = spread(errors, 0, past.scale, luck)
     return answered(level[-1] + ahead * growth[-1] + each * shocks.cumsum(1).cumsum(1), past)
+
+
+def last_quarter(past: Past, horizon: int, luck: np.ndarray) -> np.ndarray | None:
+    """The growth from last quarter to last quarter goes on, as ``last_growth`` says of that of years; None where it is not known.
+
+    An error is what a year grew by less what the last quarter before it had told; some have to be known.
+    """
+    if past.pace is None or len(past.years) < FEWEST_POINTS:
+        return None
+    level, gaps, ahead, shocks = series(past, horizon, luck)
+    errors = (np.diff(level) - past.pace[:-1] * gaps) / np.sqrt(gaps)
+    known = errors[np.isfinite(errors)]
+    if not len(known) or np.isnan(past.pace[-1]):
+        return None
+    each = spread(known, 0, past.scale, luck)
+    return answered(level[-1] + ahead * past.pace[-1] + each * shocks.cumsum(1).cumsum(1), past)
 
 
 def smoothed(level: np.ndarray, years: np.ndarray, alpha: np.ndarray, beta: np.ndarray, phi: np.ndarray) -> np.ndarray:
@@ -326,6 +346,7 @@ RIVALS: dict[str, Rival] = {
     "last_value": last_value,
     "drift": drift,
     "last_growth": last_growth,
+    "last_quarter": last_quarter,
     "damped_trend": damped_trend,
     "wright": wright,
     "logistic": logistic,

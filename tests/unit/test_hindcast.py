@@ -72,6 +72,8 @@ def test_the_model_forecasts_everything_and_rivals_what_they_apply_to(found):
     missing = samples.isnull().all(("origin", "horizon", "draw"))
     assert not missing.sel(series="cell_price", forecaster="wright")
     assert missing.sel(forecaster="wright").sum() == 3
+    assert not missing.sel(series="ev_battery_demand", forecaster="last_quarter")
+    assert missing.sel(forecaster="last_quarter").sum() == 3
     assert missing.sel(series=["cell_price", "lithium_price"], forecaster=["logistic", "bass"]).all()
     assert not missing.sel(series=["lfp_share_china", "ev_battery_demand"], forecaster=["logistic", "bass"]).any()
     assert (missing == samples.isnull().any(("origin", "horizon", "draw"))).all()
@@ -202,6 +204,15 @@ def test_rivals_see_nothing_after_the_origin_nor_what_was_published_too_late(nam
         np.testing.assert_array_equal(other.experience, seen.experience)
         assert (np.diff(seen.experience) > 0).all()
     assert (seen.experience is None) == (name != "cell_price")
+    assert (seen.pace is None) == (name != "ev_battery_demand")
+    np.testing.assert_array_equal(other.pace, seen.pace)
+
+
+def test_the_pace_of_quarters_is_that_of_all_cars_together():
+    """In 2020 China's cars grew 1.857-fold from last quarter to last quarter, Europe's 3.3-fold, the rest of batteries by years."""
+    china, europe, rest, before = 85.3, 53.62, 172.2 - 85.3 - 53.62, 133.2 - 77.9 - 24.946
+    quarter_before = china / 1.857 + europe / 3.3 + before
+    np.testing.assert_allclose(past_of(OBSERVABLES["ev_battery_demand"], 2020).pace[-1], np.log((china + europe + rest) / quarter_before))
 
 
 def test_rivals_of_prices_know_that_they_are_prices():

@@ -22,6 +22,11 @@ def past(values, scale="log", first=2010, **more):
     return Past(np.arange(first, first + len(values)), np.asarray(values, float), scale, **more)
 
 
+def needs(name, values):
+    """What a rival has to see beside these values."""
+    return {"wright": {"experience": 5 * 1.25 ** np.arange(len(values))}, "last_quarter": {"pace": np.full(len(values), 0.2)}}.get(name, {})
+
+
 def medians(name, seen):
     return np.median(RIVALS[name](seen, 5, dealt()), axis=0)
 
@@ -74,6 +79,21 @@ def test_the_last_growth_goes_on_and_its_errors_add_up_twice():
     assert medians("last_growth", seen) == pytest.approx(195 * 1.5**AHEAD, rel=0.02)
     width = widths("last_growth", seen)
     assert width / width[0] == pytest.approx(np.sqrt(np.cumsum(AHEAD**2)), rel=0.05)
+
+
+def test_the_growth_of_the_last_quarter_goes_on_and_errs_as_quarters_did():
+    told = np.log([np.nan, 1.2, 1.4, 1.6, 1.5])
+    seen = past([100, 110, 132 * np.exp(0.3), 184.8 * np.exp(0.3), 295.68 * np.exp(0.6)], pace=told)
+    assert medians("last_quarter", seen) == pytest.approx(seen.values[-1] * 1.5**AHEAD, rel=0.02)
+    width = widths("last_quarter", seen)
+    assert width / width[0] == pytest.approx(np.sqrt(np.cumsum(AHEAD**2)), rel=0.05)
+    truth = past(np.append(100, 100 * np.exp(np.nancumsum(np.append(0, told[1:-1])))), pace=told)
+    assert width[0] > 2 * widths("last_quarter", truth)[0]
+
+
+@pytest.mark.parametrize("pace", [None, [np.nan, np.nan, 0.3], [0.2, 0.2, np.nan], [np.nan, np.nan, np.nan]])
+def test_without_quarters_that_told_and_were_proved_there_is_no_such_rival(pace):
+    assert RIVALS["last_quarter"](past([1, 2, 3], pace=None if pace is None else np.array(pace)), 5, dealt()) is None
 
 
 def test_a_damped_trend_goes_on_ever_more_slowly():
@@ -155,12 +175,11 @@ def test_an_early_adoption_curve_admits_that_its_ceiling_is_open():
 @pytest.mark.parametrize("name", list(RIVALS))
 @pytest.mark.parametrize("points", [3, 4, 9])
 def test_a_short_past_is_enough(name, points):
-    experience = np.linspace(10, 40, points) if name == "wright" else None
-    samples = RIVALS[name](past(noisy(points), experience=experience), 5, dealt(200))
+    samples = RIVALS[name](past(noisy(points), **needs(name, noisy(points))), 5, dealt(200))
     assert samples.shape == (200, 5)
     assert np.isfinite(samples.astype("float32")).all()
     assert (samples > 0).all()
-    assert RIVALS[name](past(noisy(2), experience=None if experience is None else experience[:2]), 5, dealt(200)) is None
+    assert RIVALS[name](past(noisy(2), **needs(name, noisy(2))), 5, dealt(200)) is None
 
 
 def test_no_growth_however_wild_is_beyond_numbers():
@@ -172,14 +191,13 @@ def test_no_growth_however_wild_is_beyond_numbers():
 @pytest.mark.parametrize("name", [name for name in RIVALS if name != "wright"])
 @pytest.mark.parametrize("values", [[0, 0.1, 0.5, 0.9], [0.9, 1, 1, 1], [0.3, 0.2, 0.05, 0, 0], [0.5, 0.5, 0.5]])
 def test_a_share_stays_a_share(name, values):
-    samples = RIVALS[name](past(values, "share"), 5, dealt(200))
+    samples = RIVALS[name](past(values, "share", **needs(name, values)), 5, dealt(200))
     assert ((samples >= 0) & (samples <= 1)).all()
 
 
 @pytest.mark.parametrize("name", list(RIVALS))
 def test_no_rival_is_surer_than_the_floor(name):
-    experience = 5 * 1.25 ** np.arange(10.0) if name == "wright" else None
-    width = widths(name, past(GROWING, experience=experience))
+    width = widths(name, past(GROWING, **needs(name, GROWING)))
     assert width[0] > 0.6 * SMALLEST_SPREAD["log"]
 
 
@@ -204,7 +222,7 @@ def test_a_random_walk_is_covered_as_often_as_promised(name):
 
 @pytest.mark.parametrize("name", list(RIVALS))
 def test_the_same_luck_gives_the_same_samples(name):
-    seen = past(GROWING, experience=GROWING if name == "wright" else None)
+    seen = past(GROWING, **needs(name, GROWING))
     assert (RIVALS[name](seen, 5, dealt(100)) == RIVALS[name](seen, 5, dealt(100))).all()
     assert (RIVALS[name](seen, 5, dealt(100)) != RIVALS[name](seen, 5, dealt(100, seed=1))).any()
     with pytest.raises(ValueError, match="luck has 7 columns"):
@@ -221,6 +239,7 @@ def test_the_same_luck_gives_the_same_samples(name):
         ({"years": [2010, 2011]}, "3 values"),
         ({"scale": "linear"}, "scale linear"),
         ({"experience": np.array([1, 2])}, "experience"),
+        ({"pace": np.array([0.1, 0.2])}, "pace"),
     ],
 )
 def test_a_past_that_makes_no_sense_is_refused(given, text):
