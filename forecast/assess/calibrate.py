@@ -37,7 +37,10 @@ CALIBRATED = (
     *("segments.stationary_grid.*", "segments.stationary_home.*"),
 )
 """Numbers on which the years on record can say something."""
-APART = ("unexplained.*_memory", "demand.persistence", *SPREADS.values())
+APART = (
+    *("unexplained.*_memory", "unexplained.deciders", "demand.persistence", "demand.common", "demand.regional"),
+    *SPREADS.values(),
+)
 """Numbers that say how surprises behave; a smoother, which sees only their mean, cannot learn them."""
 MEMBERS = 600
 FEWEST_MEMBERS = 20

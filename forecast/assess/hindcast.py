@@ -140,10 +140,10 @@ def project(work: Projection, engine: Engine) -> dict[str, np.ndarray]:
 
 
 def past_of(own: Observable, origin: int) -> Past:
-    """What rivals see of a series; of the cell price, how many batteries had been made besides, of vehicles, what last quarters tell."""
+    """What rivals see of a series, and of what the model knows besides: batteries made, last quarters, lithium prices of year-ends."""
     seen = own.past(origin)
     recent = seen.years >= SINCE
-    experience = pace = None
+    experience = pace = latest = None
     if own.name == "cell_price":
         sold = OBSERVABLES["ev_battery_demand"].past(origin)
         made = dict(zip(sold.years.tolist(), np.cumsum(sold.values).tolist(), strict=True))
@@ -151,7 +151,10 @@ def past_of(own: Observable, origin: int) -> Past:
         experience = np.array([made[year] for year in seen.years[recent].tolist()])
     elif own.name == "ev_battery_demand":
         pace = pace_of_quarters(origin, seen.years[recent])
-    return Past(seen.years[recent], seen.values[recent], own.scale, experience, pace, own.price)
+    elif own.name == "lithium_price":
+        told = _by_year("lithium_price_year_end", own.region, origin)
+        latest = np.array([told.get(year, np.nan) for year in seen.years[recent].tolist()])
+    return Past(seen.years[recent], seen.values[recent], own.scale, experience, pace, latest, own.price)
 
 
 def pace_of_quarters(origin: int, years: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ class Past:
     scale       ``log`` for what is above zero, ``share`` for what lies within 0 and 1
     experience  (n,) cumulative output in GWh at the end of each year, for a price that falls with it
     pace        (n,) logarithm of the growth from the last quarter of the year before to that of each year; NaN where it is not known
+    latest      (n,) price at the end of each year, in the unit of the series; NaN where it is not known
     price       whether it is a price: adoption curves do not apply to it, nor to anything with experience
 
     Raises DataError for values that do not fit the scale, years that do not rise, or lengths that differ.
@@ -55,6 +56,7 @@ class Past:
     scale: str
     experience: np.ndarray | None = None
     pace: np.ndarray | None = None
+    latest: np.ndarray | None = None
     price: bool = False
 
     def __post_init__(self):
@@ -66,8 +68,10 @@ class Past:
             raise DataError(f"values {wrong}; on the scale {self.scale} they must be within {low:g} and {high:g}")
         if len(self.years) != len(self.values) or (np.diff(self.years) <= 0).any():
             raise DataError(f"years {list(self.years)} with {len(self.values)} values; years must rise, with one value each")
-        if self.pace is not None and len(self.pace) != len(self.years):
-            raise DataError(f"pace {list(self.pace)}; must be one for each of {len(self.years)} years")
+        for name in ("pace", "latest"):
+            told = getattr(self, name)
+            if told is not None and len(told) != len(self.years):
+                raise DataError(f"{name} {list(told)}; must be one for each of {len(self.years)} years")
         if self.experience is not None and (len(self.experience) != len(self.years) or not (np.asarray(self.experience) > 0).all()):
             raise DataError(f"experience {list(self.experience)}; must be above zero and one for each of {len(self.years)} years")
 
@@ -124,6 +128,22 @@ def last_value(past: Past, horizon: int, luck: np.ndarray) -> np.ndarray | None:
     level, gaps, _, shocks = series(past, horizon, luck)
     errors = np.diff(level) / np.sqrt(gaps)
     return answered(level[-1] + spread(errors, 0, past.scale, luck) * shocks.cumsum(1), past)
+
+
+def year_end(past: Past, horizon: int, luck: np.ndarray) -> np.ndarray | None:
+    """Random walk from the price at the end of the last year, which a yearly mean follows; None where none is known or was proved.
+
+    An error is a year's mean less the price at whose end the year before it stood.
+    """
+    if past.latest is None or len(past.years) < FEWEST_POINTS:
+        return None
+    level, gaps, _, shocks = series(past, horizon, luck)
+    began = working(past.latest, past.scale)
+    errors = (level[1:] - began[:-1]) / np.sqrt(gaps)
+    known = errors[np.isfinite(errors)]
+    if not len(known) or np.isnan(began[-1]):
+        return None
+    return answered(began[-1] + spread(known, 0, past.scale, luck) * shocks.cumsum(1), past)
 
 
 def drift(past: Past, horizon: int, luck: np.ndarray) -> np.ndarray | None:
@@ -344,6 +364,7 @@ def bass(past: Past, horizon: int, luck: np.ndarray) -> np.ndarray | None:
 
 RIVALS: dict[str, Rival] = {
     "last_value": last_value,
+    "year_end": year_end,
     "drift": drift,
     "last_growth": last_growth,
     "last_quarter": last_quarter,

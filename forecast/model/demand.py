@@ -83,11 +83,13 @@ def grow(own, noise, growth, ceiling, here, segment_luck, common_luck, surprise,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def ask(level, response, push, demand):
+def ask(level, ceiling, response, moved, push, demand):
     """Write down what is wanted in a month.
 
-    level     (segment, region, realization)  GWh a month at expected prices
+    level     (segment, region, realization)  GWh a year at expected prices
+    ceiling   (segment, region, realization)  GWh a year
     response  (segment, realization)          logarithm of the factor that prices add
+    moved     (segment, region, realization)  logarithm of the factor that policies put on the odds of what is filled
     push      (segment, region, realization)  logarithm of the factor that policies add
     demand    (segment, region, realization)  written, GWh
     """
@@ -95,10 +97,13 @@ def ask(level, response, push, demand):
     factor = np.empty(worlds)
     for s in range(segments):
         for r in range(worlds):
-            factor[r] = exponential(response[s, r])
+            factor[r] = exponential(response[s, r]) / MONTHS_PER_YEAR
         for g in range(regions):
             for r in range(worlds):
                 demand[s, g, r] = level[s, g, r] * factor[r]
             for r in range(worlds):
+                if moved[s, g, r] != 0 and level[s, g, r] < ceiling[s, g, r]:
+                    room = (ceiling[s, g, r] / level[s, g, r] - 1.0) * np.exp(-moved[s, g, r])
+                    demand[s, g, r] = ceiling[s, g, r] / (1.0 + room) * factor[r]
                 if push[s, g, r] != 0:
                     demand[s, g, r] *= np.exp(push[s, g, r])

@@ -14,7 +14,6 @@ import numpy as np
 from forecast.layout import one_after_another
 
 MONTHS = 12
-LEAST_FACTOR = 1e-6  # no event leaves less of anything
 COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
 STATUS = ("resource", "evaluation", "construction", "producing", "idle")
 
@@ -87,7 +86,7 @@ COLUMNS: dict[str, Column] = {
     "unexplained_cell_price": column("1", "Logarithm of cell prices that cost and margin do not explain"),
     "unexplained_mine_output": column("1", "Logarithm of mine output that the deposits do not explain"),
     "unexplained_taste": column("1", "Utility of a chemistry that its attributes do not explain, in the segments on record", "region", "chemistry"),
-    "unexplained_growth": column("year-1", "Growth rate of demand beyond that of its curve", "segment", "region"),
+    "unexplained_growth": column("year-1", "Growth rate of demand beyond that of its curve, without what events do", "segment", "region"),
     "lithium_lost": column("t month-1", "Lithium carbonate equivalent, as carbonate, in ore that waited too long for converters", every="month", how="sum"),
     "lithium_recycled": column("t month-1", "Lithium carbonate equivalent from retired batteries", every="month", how="sum"),
 }
@@ -133,6 +132,7 @@ BETWEEN_AGENTS: dict[str, Column] = {
     "price_push": column("1", "Logarithm of the factor on what lithium stocks are thought to be worth", every=""),
     "programme_push": column("1", "Logarithm of the factor on pass rates", "chemistry", every=""),
     "demand_push": column("1", "Logarithm of the factor on demand", "segment", "region", every=""),
+    "adoption_push": column("1", "Logarithm of the factor on the odds of demand over what is left to saturation", "segment", "region", every=""),
 }
 
 DERIVED: dict[str, tuple[Column, str]] = {

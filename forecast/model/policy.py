@@ -10,7 +10,6 @@ import numpy as np
 from forecast.declare import Block, Quantity, parameter, setting
 from forecast.layout import blank
 from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, on
-from forecast.model.market import LEAST_FACTOR
 
 KINDS = {
     "subsidy": "lowers the price that buyers in `regions` pay, USD/kWh; `minimum_specific_energy` limits it to cells above it",
@@ -26,12 +25,14 @@ KINDS = {
     "bankruptcy": "the maker named fails; its lines are sold",
     "lithium_price": "multiplies by `size` what traders think lithium stocks are worth (a scare or a rush outside the model)",
     "programme": "multiplies the pass rate of programmes on `chemistries`",
-    "demand": "multiplies demand in `segments` and `regions`; years on record hold what it did, and the forecast goes on without it where it ends",
+    "demand": "multiplies demand in `segments` and `regions`; yearly figures on record hold what it did",
+    "adoption": "moves the markets of `segments` and `regions` along their curves: multiplies demand while they are far from saturation, "
+    "and does not move saturation; yearly figures on record hold what it did",
 }
 
 EFFECTS = (
     "subsidy", "tariff", "licence", "local_content", "barred", "mineral_push", "component_cut", "stockpiling",
-    "mine_cut", "alarm", "failing", "price_push", "programme_push", "demand_push",
+    "mine_cut", "alarm", "failing", "price_push", "programme_push", "demand_push", "adoption_push",
 )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ class Policy:
         """
         kind = self.events.kind[row]
         on_ = {axis: chosen[row] for axis, chosen in self.chosen.items()}
-        factor = np.log(np.where(in_force, np.maximum(self.events.size[:, row], LEAST_FACTOR), 1.0))
+        factor = np.log(np.where(in_force, np.maximum(self.events.size[:, row], 1e-6), 1.0))
         cells = [np.flatnonzero(on_[axis]) for axis in ("segments", "regions", "chemistries")]  # most events touch few
         match kind:
             case "subsidy":
@@ -145,3 +146,5 @@ class Policy:
                 market.programme_push += factor[:, None] * on_["chemistries"]
             case "demand":
                 market.demand_push += factor[:, None, None] * np.outer(on_["segments"], on_["regions"])
+            case "adoption":
+                market.adoption_push += factor[:, None, None] * np.outer(on_["segments"], on_["regions"])

@@ -77,7 +77,7 @@ class Unexplained(Block):
     contract_price_spread: Quantity = parameter("1", "Standard deviation of the unexplained logarithm of lithium prices in contracts over lagged spot prices", "none unless a scenario says so", 0.0, at_least=0, at_most=3)
     contract_price_memory: Quantity = parameter("year", "Time over which it fades", "assumption: contracts run for one to three years", 1.5, Lognormal(1.5, 0.4), above=0)
     taste_spread: Quantity = parameter("1", "Standard deviation of the unexplained utility of a chemistry in a region where its share is 0.3; `deciders` say how it grows where few buy or few do not", "none unless a scenario says so", 0.0, at_least=0, at_most=10)
-    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share on record hangs on few of them", "assumption: about ten", 10.0, Lognormal(10.0, 0.3), at_least=2, at_most=1e6)
+    deciders: Quantity = parameter("1", "Effective number of carmakers in a region: each decides for all of its buyers, so a small share on record hangs on few of them", "assumption: about ten", 10.0, Lognormal(10.0, 0.4), at_least=2, at_most=1e6)
     taste_memory: Quantity = parameter("year", "Time over which it fades", "assumption: half the life of a vehicle platform", 3.0, Lognormal(3.0, 0.4), above=0)
     segments: list[str] = setting("Segments whose tastes are on record", list())
     reference: str = setting("Chemistry against which tastes are measured: nothing is unexplained in it", "")

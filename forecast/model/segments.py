@@ -9,7 +9,6 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Triangular, parameter, path, paths, setting, table
 from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, QUARTER, WANT, month, on
-from forecast.model.market import LEAST_FACTOR
 from forecast.streams import Deck, each, normal
 
 HALF_YEAR = MONTHS_PER_YEAR // 2
@@ -20,6 +19,8 @@ FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
 """Weights of the months in the growth from one yearly sum to the next."""
 FROM_QUARTER_TO_QUARTER = np.convolve(YEAR, np.ones(QUARTER) / QUARTER)
 """Weights of the months in the growth from the last quarter of a year to that of the next."""
+FULLEST = 0.99  # of a ceiling that a forecast may open at
+UNDONE = 0.1, 10.0  # factors of events that are taken out of years on record: beyond, who knows what would have been
 LARGEST_SURPRISE = 1.0  # growth beyond the curve's in which anybody believes, a year
 
 
@@ -71,7 +72,7 @@ class Demand(Block):
     scale: Quantity = parameter("1", "Factor on all saturation levels", "assumption: spread between IEA STEPS, APS and NZE outlooks", 1.0, Lognormal(1.0, 0.15), above=0)
     persistence: Quantity = parameter("year", "Time over which a surprise in growth fades", "assumption: models, policies and plants of a boom last a year or two", 1.0, Lognormal(1.0, 0.3), above=0)
     common: Quantity = parameter("1", "Share of the variance of surprises that all segments have in common", "assumption: oil prices, business cycles and climate policy touch all; at most what regions have in common", 0.15, Triangular(0.0, 0.15, 0.3), at_least=0, at_most=1)
-    regional: Quantity = parameter("1", "Share of the rest that each region has for itself", "subsidies are national: growth of EV batteries by region in 2012-18 (IEA) is correlated by about 0.2, in 2013-18 not at all; with `common`, 0.35 here", 0.8, Triangular(0.6, 0.8, 1.0), at_least=0, at_most=1)
+    regional: Quantity = parameter("1", "Share of the rest that each region has for itself", "subsidies are national: growth of EV batteries by region in 2012-18 (IEA) is correlated by about 0.2, in 2013-18 not at all; with `common`, 0.32 here", 0.8, Triangular(0.6, 0.8, 1.0), at_least=0, at_most=1)
     expected_decline: Quantity = parameter("1/year", "Yearly fall of pack prices already contained in the S-curves", "Mauler et al. 2021: outlooks expect 2-4 % a year", 0.03, Normal(0.03, 0.008), at_least=0, below=1)
 
 
@@ -111,7 +112,7 @@ def logistic(start: np.ndarray, ceiling: np.ndarray, growth: np.ndarray, years: 
 class SegmentDemand:
     """How much each segment wants in each region; history first, then S-curves that prices and luck bend.
 
-    A surprise is growth beyond the curve's, without what events do: a law that lifts demand once does not lift it again next year. The
+    A surprise is growth beyond the curve's, without what events do: a law that moves a market once does not move it again next year. The
     forecast opens with what the last observed year, and the last quarter of it where that is on record, tell of its end, so momentum
     carries on and fades.
     """
@@ -126,17 +127,18 @@ class SegmentDemand:
         self.history = monthly_history(yearly)
         self.last_observed = self.history.shape[-1] - 1
         self.last_begins = self.history.shape[-1] - MONTHS_PER_YEAR
-        pushed = pushes(parameters, self.history.shape[-1])
-        unpushed = yearly / pushed.reshape(*pushed.shape[:-1], -1, MONTHS_PER_YEAR).mean(axis=-1)
         scale = (self.segments.saturation_scale * own.scale[:, None])[:, :, None]
-        self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * unpushed[..., -1])
+        self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * yearly[None, :, :, -1])
+        lifted, moved = (pushes(parameters, kind, self.history.shape[-1]) for kind in ("demand", "adoption"))
+        lift, move = (push.reshape(*push.shape[:-1], -1, MONTHS_PER_YEAR).mean(axis=-1) for push in (lifted, moved))
+        unpushed = along(yearly / lift, self.ceiling[..., None], 1.0 / move)
         growth = self.segments.growth[:, :, None]
         self.observed = observed_surprise(unpushed, self.ceiling, growth)
         self.own, self.noise = self._news(own)
         self.luck = self._luck(seed, realizations, parameters.regions.names)
-        late, error = last_quarter(parameters, self.ceiling, unpushed, pushed, growth)
+        late, error = last_quarter(parameters, self.ceiling, unpushed, lifted, moved, growth)
         meanwhile, at_end, unsure = opening(own.persistence, self.segments.surprise, self.observed[..., -1], late, error)
-        self.last, level = self._last_year(yearly[..., -1], unpushed, pushed, growth + meanwhile)
+        self.last, level = self._last_year(yearly[..., -1], unpushed, lifted, moved, growth + meanwhile)
         luck = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
         self.level, self.surprise = side_by_side(level), side_by_side(at_end + unsure * self.segments.surprise[:, :, None] * luck[:, :, None])
         self.decline = np.log1p(-own.expected_decline) / MONTHS_PER_YEAR
@@ -149,15 +151,18 @@ class SegmentDemand:
         behaviour = records({name: np.sqrt(share) for name, share in parts.items()} | {"kept": kept})
         return behaviour, self.segments.surprise * np.sqrt(1.0 - kept**2)[:, None]
 
-    def _last_year(self, sales: np.ndarray, unpushed: np.ndarray, pushed: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _last_year(
+        self, sales: np.ndarray, unpushed: np.ndarray, lifted: np.ndarray, moved: np.ndarray, growth: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Months of the last observed year, and the level at its end without events, by the growth of its second half beside that of the curve."""
         sold = np.maximum(unpushed[..., -2:], TINY)
         came = np.clip(np.diff(np.log(sold)).sum(axis=-1), -LARGEST_SURPRISE, LARGEST_SURPRISE)
         ahead = np.log(logistic(sold[..., -1], self.ceiling, growth, 0.5) / sold[..., -1])
         months, level = last_year(sold[..., -1], came / 2, ahead)
-        told = months * pushed[..., -MONTHS_PER_YEAR:]
-        missed = np.maximum(sales, TINY) / told.sum(axis=-1)
-        return told * missed[..., None], level * missed
+        last = slice(-MONTHS_PER_YEAR, None)
+        told = lifted[..., last] * along(months * MONTHS_PER_YEAR, self.ceiling[..., None], moved[..., last])
+        missed = np.maximum(sales, TINY) / told.mean(axis=-1)
+        return told * missed[..., None] / MONTHS_PER_YEAR, np.minimum(level * missed, FULLEST * self.ceiling)
 
     def _luck(self, seed: int, realizations: np.ndarray, regions: Sequence[str]) -> list[Deck]:
         """Standard normal luck by month: of each segment and region, of each segment, and of all."""
@@ -181,7 +186,8 @@ class SegmentDemand:
         else:
             self.grow(*(deck.on(now) for deck in self.luck))
             response = self.segments.price_elasticity * np.log(self.price / self.reference)
-            self.kernels.ask(*self.worlds_last(self.level / MONTHS_PER_YEAR, response, market.demand_push, market.demand))
+            pushes = market.adoption_push, market.demand_push
+            self.kernels.ask(*self.worlds_last(self.level, self.ceiling, response, *pushes, market.demand))
 
     def grow(self, *luck: np.ndarray) -> None:
         """A month further up the S-curve, with the surprise of the day.
@@ -204,29 +210,36 @@ class SegmentDemand:
         self.reference = self.price.copy(order="K") if now <= self.last_observed else self.reference * np.exp(self.decline)[:, None]
 
 
-def pushes(parameters, months: int) -> np.ndarray:
-    """Factor by which events have moved demand month by month, (realization, segment, region, month)."""
+def pushes(parameters, kind: str, months: int) -> np.ndarray:
+    """Factor by which events of a kind moved demand, or its odds, month by month, (realization, segment, region, month)."""
     segments, regions = parameters.segments.names, parameters.regions.names
     found, own = np.ones((parameters.size, len(segments), len(regions), months)), parameters.policy
     when = parameters.first_year + (np.arange(months) + PROCLAIM / DAYS_PER_MONTH) / MONTHS_PER_YEAR
-    for row, kind in enumerate(own.kind):
-        if kind == "demand" and (own.start[:, row] <= when[-1]).any():
+    for row, each_kind in enumerate(own.kind):
+        if each_kind == kind and (own.start[:, row] <= when[-1]).any():
             here, there = own.segments[row] or segments, own.regions[row] or regions
             touched = np.outer([name in here for name in segments], [name in there for name in regions])[..., None]
             in_force = (own.start[:, row, None] <= when) & (when < own.end[:, row, None])
-            size = np.maximum(own.size[:, row], LEAST_FACTOR)[:, None, None, None]
+            size = np.clip(own.size[:, row], *UNDONE)[:, None, None, None]
             found *= np.where(in_force[:, None, None] & touched, size, 1.0)
     return found
 
 
+def along(sales: np.ndarray, ceiling: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Sales with the odds of what is filled multiplied by a factor; where nothing is left to fill, as they are."""
+    sales = np.maximum(sales, TINY)
+    return np.where(sales < ceiling, ceiling / (1.0 + (ceiling / sales - 1.0) / factor), sales)
+
+
 def last_quarter(
-    parameters, ceiling: np.ndarray, yearly: np.ndarray, pushed: np.ndarray, growth: np.ndarray
+    parameters, ceiling: np.ndarray, yearly: np.ndarray, lifted: np.ndarray, moved: np.ndarray, growth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Growth beyond the curve's from the last quarter but a year to the last, where it is on record, and its error.
 
     ceiling  (realization, segment, region)
     yearly   (realization, segment, region, year) sales, what events did left out
-    pushed   (realization, segment, region, month) factor of events
+    lifted   (realization, segment, region, month) factor of events
+    moved    (realization, segment, region, month) factor of events on the odds of what is filled
     growth   (realization, segment, 1) of the curve, 1/year
     returns  (realization, segment, region) each, 1/year; 0 and infinite where it is not on record
     """
@@ -234,12 +247,13 @@ def last_quarter(
     told = [name in parameters.unexplained.segments for name in parameters.segments.names]
     now, series = yearly.shape[-1] - 1, parameters.record
     room = 1.0 / (1.0 - np.clip(yearly[..., -1] / ceiling, 0.0, 1.0 / LEAST_ROOM))  # of odds growth is so much more
-    quarters = pushed[..., -QUARTER:].mean(axis=-1) / pushed[..., -MONTHS_PER_YEAR - QUARTER :][..., :QUARTER].mean(axis=-1)
+    last, before = slice(-QUARTER, None), slice(-MONTHS_PER_YEAR - QUARTER, -MONTHS_PER_YEAR)
+    lift, move = (push[..., last].mean(axis=-1) / push[..., before].mean(axis=-1) for push in (lifted, moved))
     for row, kind in enumerate(series.kind):
         if kind == "sales_last_quarter" and parameters.first_year + now >= series.from_year[row]:
             place = parameters.regions.names.index(series.region[row])
-            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], TINY) / quarters[:, told, place]
-            beyond = np.log(ratio) * room[:, told, place] - growth[:, told, 0]
+            ratio = np.maximum(series.values[row, now * MONTHS_PER_YEAR], TINY) / lift[:, told, place]
+            beyond = np.log(ratio) * room[:, told, place] - np.log(move[:, told, place]) - growth[:, told, 0]
             seen[:, told, place] = np.clip(beyond, -LARGEST_SURPRISE, LARGEST_SURPRISE)
             error[:, told, place] = series.error[:, row, None] * room[:, told, place]
     return seen, error
@@ -287,7 +301,7 @@ def _weighed(numbers: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def observed_surprise(yearly: np.ndarray, ceiling: np.ndarray, growth: np.ndarray) -> np.ndarray:
     """Growth rate seen on an S-curve less the curve's own; nothing is known of the first year.
 
-    yearly   (segment, region, year) above 0, below the ceiling at the end
+    yearly   (..., segment, region, year) above 0, below the ceiling at the end
     ceiling  (realization, segment, region)
     growth   (realization, segment, 1), 1/year
     returns  (realization, segment, region, year), 1/year, kept within LARGEST_SURPRISE

@@ -31,7 +31,13 @@ TITLE = "Is the model better than the best naive rival?"
 SKILL_NOTE = "Right of zero: better. At the side: the best rival at that horizon, chosen after the fact, and the points compared"
 PIT_NOTE = "Dashed: even, as it should be. Grey: holds 90 % of bars if forecasts are right and points independent (they overlap)"
 NOTE = "Bands: 50 and 90 % of the model's draws; line: their median"
-NAIVE = {"last_quarter": "last quarters", "wright": "Wright's law", "logistic": "logistic curve", "bass": "Bass curve"}
+NAIVE = {
+    "last_quarter": "last quarters",
+    "year_end": "price at year end",
+    "wright": "Wright's law",
+    "logistic": "logistic curve",
+    "bass": "Bass curve",
+}
 SHADES = ("#08306b", "#2171b5", "#4d9bd0", "#85bcdb", "#b4d3e9")
 
 

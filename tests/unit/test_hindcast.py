@@ -74,6 +74,8 @@ def test_the_model_forecasts_everything_and_rivals_what_they_apply_to(found):
     assert missing.sel(forecaster="wright").sum() == 3
     assert not missing.sel(series="ev_battery_demand", forecaster="last_quarter")
     assert missing.sel(forecaster="last_quarter").sum() == 3
+    assert not missing.sel(series="lithium_price", forecaster="year_end")
+    assert missing.sel(forecaster="year_end").sum() == 3
     assert missing.sel(series=["cell_price", "lithium_price"], forecaster=["logistic", "bass"]).all()
     assert not missing.sel(series=["lfp_share_china", "ev_battery_demand"], forecaster=["logistic", "bass"]).any()
     assert (missing == samples.isnull().any(("origin", "horizon", "draw"))).all()
@@ -205,7 +207,9 @@ def test_rivals_see_nothing_after_the_origin_nor_what_was_published_too_late(nam
         assert (np.diff(seen.experience) > 0).all()
     assert (seen.experience is None) == (name != "cell_price")
     assert (seen.pace is None) == (name != "ev_battery_demand")
+    assert (seen.latest is None) == (name != "lithium_price")
     np.testing.assert_array_equal(other.pace, seen.pace)
+    np.testing.assert_array_equal(other.latest, seen.latest)
 
 
 def test_the_pace_of_quarters_is_that_of_all_cars_together():

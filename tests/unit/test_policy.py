@@ -24,6 +24,7 @@ CASES = {
     "lithium_price": ({}, 2, "price_push", np.log(2)),
     "programme": ({"chemistries": ["sodium_ion"]}, 4, "programme_push", [0, 0, np.log(4)]),
     "demand": ({"segments": ["storage"]}, 1.5, "demand_push", [[0, 0], [np.log(1.5)] * 2]),
+    "adoption": ({"regions": ["europe"]}, 1.5, "adoption_push", [[0, np.log(1.5)]] * 2),
 }
 
 

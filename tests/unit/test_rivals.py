@@ -24,7 +24,8 @@ def past(values, scale="log", first=2010, **more):
 
 def needs(name, values):
     """What a rival has to see beside these values."""
-    return {"wright": {"experience": 5 * 1.25 ** np.arange(len(values))}, "last_quarter": {"pace": np.full(len(values), 0.2)}}.get(name, {})
+    told = {"wright": {"experience": 5 * 1.25 ** np.arange(len(values))}, "last_quarter": {"pace": np.full(len(values), 0.2)}}
+    return (told | {"year_end": {"latest": np.asarray(values)}}).get(name, {})
 
 
 def medians(name, seen):
@@ -79,6 +80,21 @@ def test_the_last_growth_goes_on_and_its_errors_add_up_twice():
     assert medians("last_growth", seen) == pytest.approx(195 * 1.5**AHEAD, rel=0.02)
     width = widths("last_growth", seen)
     assert width / width[0] == pytest.approx(np.sqrt(np.cumsum(AHEAD**2)), rel=0.05)
+
+
+def test_the_price_of_the_year_end_stays_and_errs_as_year_ends_did():
+    ends = np.array([np.nan, 12.0, 20.0, 15.0, 30.0])
+    seen = past([10, 11, 12 * 1.2, 20 / 1.2, 15 * 1.2], latest=ends)
+    assert medians("year_end", seen) == pytest.approx(30, rel=0.01)
+    width = widths("year_end", seen)
+    assert width / width[0] == pytest.approx(np.sqrt(AHEAD), rel=0.03)
+    told = past([10, 11, 12 * 1.05, 20 / 1.05, 15 * 1.05], latest=ends)
+    assert width[0] == pytest.approx(widths("year_end", told)[0] * np.log(1.2) / 0.05, rel=0.02)
+
+
+@pytest.mark.parametrize("latest", [None, [np.nan, np.nan, 0.3], [0.2, 0.2, np.nan]])
+def test_without_a_year_end_that_was_proved_there_is_no_such_rival(latest):
+    assert RIVALS["year_end"](past([1, 2, 3], latest=None if latest is None else np.array(latest)), 5, dealt()) is None
 
 
 def test_the_growth_of_the_last_quarter_goes_on_and_errs_as_quarters_did():
@@ -240,6 +256,7 @@ def test_the_same_luck_gives_the_same_samples(name):
         ({"scale": "linear"}, "scale linear"),
         ({"experience": np.array([1, 2])}, "experience"),
         ({"pace": np.array([0.1, 0.2])}, "pace"),
+        ({"latest": np.array([0.1, 0.2])}, "latest"),
     ],
 )
 def test_a_past_that_makes_no_sense_is_refused(given, text):

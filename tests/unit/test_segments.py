@@ -10,12 +10,14 @@ from forecast.ensemble.design import draw
 from forecast.model.segments import (
     LARGEST_SURPRISE,
     SegmentDemand,
+    along,
     last_quarter,
     last_year,
     logistic,
     monthly_history,
     observed_surprise,
     opening,
+    pushes,
 )
 from tests.play import blackboard, history
 from tests.small_world import lively_world, steered_world
@@ -160,7 +162,7 @@ def test_of_a_market_that_fills_the_same_growth_tells_the_more_and_the_less_sure
     """Growth is of the odds of what is filled; sales of quarters are measured as they are."""
     drawn = draw(steered_world(record={"quarters_china": {"values": {2018: 1.1}, "error": 0.05}}), 1, np.arange(2))
     yearly = np.full((2, 2, 4), filled)
-    seen, error = last_quarter(drawn, np.ones((2, 2, 2)), yearly, np.ones((2, 2, 2, 48)), np.full((2, 2, 1), 0.02))
+    seen, error = last_quarter(drawn, np.ones((2, 2, 2)), yearly, *np.ones((2, 2, 2, 2, 48)), np.full((2, 2, 1), 0.02))
     np.testing.assert_allclose(seen[:, 0, 0], np.log(1.1) / (1 - filled) - 0.02)
     np.testing.assert_allclose(error[:, 0, 0], 0.05 / (1 - filled))
     seen[:, 0, 0], error[:, 0, 0] = 0, np.inf
@@ -206,18 +208,57 @@ def test_what_an_event_does_to_demand_is_in_the_record_and_not_in_the_pace_of_th
     np.testing.assert_array_equal(seen[:, :, 0, 1], alone[:, :, 0, 1])
 
 
-def test_of_demand_that_an_event_takes_away_all_a_trace_is_left():
-    drawn = draw(lively_world(policy={"end": {"kind": "demand", "start": 2016, "end": 2018.5, "size": 0}}), 1, np.arange(2))
-    assert np.isfinite(history(drawn, demand=None)["demand"]).all()
+def test_what_an_event_took_away_comes_back_but_no_more_than_tenfold():
+    lost = {"end": {"kind": "demand", "start": 2016, "end": 2018.5, "size": 0}}
+    gone, never = (history(draw(lively_world(policy=policy), 1, np.arange(2)), demand=None)["demand"] for policy in (lost, {}))
+    assert (gone[36:42] < never[36:42] / 1e4).all()
+    assert (gone[42:] < 11 * never[42:]).all()
+    assert (gone[42:] > never[42:]).all()
 
 
-def test_what_an_event_does_to_quarters_is_not_in_the_pace_of_the_market():
+@pytest.mark.parametrize("start", [2017, 2019.5])
+def test_an_event_of_adoption_moves_a_market_along_its_curve_and_not_where_it_ends(start):
+    """Odds of what is filled are half as high again, in the record and after it, whatever else happens."""
+    end, step = 60.0, {"kind": "adoption", "start": start, "size": 1.5, "segments": ["cars"], "regions": ["china"]}
+    wanted = []
+    for policy in ({"step": step}, {}):
+        last = along(np.array(12.0), np.array(end), np.array(1.5)).item() if policy and start == 2017 else 12.0
+        cars = SURPRISING["cars"] | {"growth": 0.9, "saturation": {"china": end}, "saturation_scale": 1}
+        segments = SURPRISING | {"cars": cars | {"history": {"china": {2015: 9.0, 2016: 10.0, 2017: last}}}}
+        drawn = draw(lively_world(last_year=2035, segments=segments, demand={"scale": 1}, policy=policy), 1, np.arange(3))
+        wanted.append(12 * history(drawn, demand=None)["demand"][24:, :, 0, 0])
+    odds, alone = (each / (end - each) for each in wanted)
+    before = round((start - 2017) * 12)
+    close = 1e-3 if start == 2017 else 1e-6  # odds of a year's mean are not the mean of odds
+    np.testing.assert_allclose(odds[before:] / alone[before:], 1.5, rtol=close)
+    np.testing.assert_allclose(odds[:before], alone[:before])
+    np.testing.assert_allclose(wanted[0][-1], end, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["demand", "adoption"])
+@pytest.mark.parametrize(("start", "end"), [(2015.42, 2017.417), (2016.4194, 2016.42), (2016.3, 2100)])
+def test_what_is_taken_out_of_the_record_is_what_policy_proclaimed(kind, start, end):
+    event = {"kind": kind, "start": start, "end": end, "size": {"uniform": [0.5, 2]}, "segments": ["cars"]}
+    drawn = draw(lively_world(policy={"event": event, "other": {"kind": "incident", "start": 2015, "size": 3}}), 1, np.arange(3))
+    told = history(drawn, **{f"{kind}_push": None})[f"{kind}_push"][:36]
+    np.testing.assert_allclose(np.moveaxis(np.log(pushes(drawn, kind, 36)), -1, 0), told, atol=1e-12)
+
+
+def test_no_market_opens_beyond_its_end_however_steeply_it_rose():
+    cars = {"surprise": 0.5, "saturation": {"china": 50}, "history": {"china": {2015: 1.0, 2016: 10.0, 2017: 100.0}}}
+    drawn = draw(lively_world(last_year=2040, segments={"cars": cars}), 1, np.arange(20))
+    demand = SegmentDemand(drawn, 1, np.arange(20))
+    assert (demand.level < demand.ceiling).all()
+
+
+@pytest.mark.parametrize(("row", "told"), [(0, np.log(1.1 / 1.2)), (1, np.log(1.1) - np.log(1.2))])
+def test_what_an_event_does_to_quarters_is_not_in_the_pace_of_the_market(row, told):
     record = {"quarters_china": {"values": {2018: 1.1}, "error": 0.05}}
-    lifted = np.ones((2, 2, 2, 48))
-    lifted[..., 46:] = 1.3
+    moved = np.ones((2, 2, 2, 2, 48))
+    moved[row, ..., 46:] = 1.3
     drawn = draw(steered_world(record=record), 1, np.arange(2))
-    seen, _ = last_quarter(drawn, np.ones((2, 2, 2)), np.full((2, 2, 4), 1e-9), lifted, np.zeros((2, 2, 1)))
-    np.testing.assert_allclose(seen[:, 0, 0], np.log(1.1 / 1.2))
+    seen, _ = last_quarter(drawn, np.ones((2, 2, 2)), np.full((2, 2, 4), 1e-9), *moved, np.zeros((2, 2, 1)))
+    np.testing.assert_allclose(seen[:, 0, 0], told)
 
 
 def test_the_forecast_knows_nothing_of_what_was_sold_after_the_observed_years():
