@@ -14,6 +14,7 @@ import numpy as np
 from forecast.layout import one_after_another
 
 MONTHS = 12
+PUSHES = 0.1, 10.0  # least and largest factor of an event on a market: beyond, nobody knows what years on record would have been
 COST_PARTS = ("minerals", "components", "processing", "capital", "overhead")
 STATUS = ("resource", "evaluation", "construction", "producing", "idle")
 

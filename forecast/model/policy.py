@@ -10,6 +10,7 @@ import numpy as np
 from forecast.declare import Block, Quantity, parameter, setting
 from forecast.layout import blank
 from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, on
+from forecast.model.market import PUSHES
 
 KINDS = {
     "subsidy": "lowers the price that buyers in `regions` pay, USD/kWh; `minimum_specific_energy` limits it to cells above it",
@@ -25,9 +26,9 @@ KINDS = {
     "bankruptcy": "the maker named fails; its lines are sold",
     "lithium_price": "multiplies by `size` what traders think lithium stocks are worth (a scare or a rush outside the model)",
     "programme": "multiplies the pass rate of programmes on `chemistries`",
-    "demand": "multiplies demand in `segments` and `regions`; yearly figures on record hold what it did",
-    "adoption": "moves the markets of `segments` and `regions` along their curves: multiplies demand while they are far from saturation, "
-    "and does not move saturation; yearly figures on record hold what it did",
+    "demand": "multiplies demand in `segments` and `regions` by `size`, from 0.1 to 10; yearly figures on record hold what it did",
+    "adoption": "moves the markets of `segments` and `regions` along their curves: multiplies demand by `size`, from 0.1 to 10, while they "
+    "are far from saturation, and does not move saturation; yearly figures on record hold what it did",
 }
 
 EFFECTS = (
@@ -145,6 +146,6 @@ class Policy:
             case "programme":
                 market.programme_push += factor[:, None] * on_["chemistries"]
             case "demand":
-                market.demand_push += factor[:, None, None] * np.outer(on_["segments"], on_["regions"])
+                market.demand_push += np.clip(factor, *np.log(PUSHES))[:, None, None] * np.outer(on_["segments"], on_["regions"])
             case "adoption":
-                market.adoption_push += factor[:, None, None] * np.outer(on_["segments"], on_["regions"])
+                market.adoption_push += np.clip(factor, *np.log(PUSHES))[:, None, None] * np.outer(on_["segments"], on_["regions"])

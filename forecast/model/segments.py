@@ -9,6 +9,7 @@ import numpy as np
 from forecast.declare import Block, Lognormal, Normal, Path, Quantity, Triangular, parameter, path, paths, setting, table
 from forecast.layout import blank, records, side_by_side
 from forecast.model.calendar import DAYS_PER_MONTH, MONTHS_PER_YEAR, PROCLAIM, QUARTER, WANT, month, on
+from forecast.model.market import PUSHES
 from forecast.streams import Deck, each, normal
 
 HALF_YEAR = MONTHS_PER_YEAR // 2
@@ -20,7 +21,6 @@ FROM_YEAR_TO_YEAR = np.convolve(YEAR, YEAR)
 FROM_QUARTER_TO_QUARTER = np.convolve(YEAR, np.ones(QUARTER) / QUARTER)
 """Weights of the months in the growth from the last quarter of a year to that of the next."""
 FULLEST = 0.99  # of a ceiling that a forecast may open at
-UNDONE = 0.1, 10.0  # factors of events that are taken out of years on record: beyond, who knows what would have been
 LARGEST_SURPRISE = 1.0  # growth beyond the curve's in which anybody believes, a year
 
 
@@ -131,12 +131,13 @@ class SegmentDemand:
         self.ceiling = np.maximum(self.segments.saturation * scale, LEAST_ROOM * yearly[None, :, :, -1])
         lifted, moved = (pushes(parameters, kind, self.history.shape[-1]) for kind in ("demand", "adoption"))
         lift, move = (push.reshape(*push.shape[:-1], -1, MONTHS_PER_YEAR).mean(axis=-1) for push in (lifted, moved))
-        unpushed = along(yearly / lift, self.ceiling[..., None], 1.0 / move)
+        sold = yearly / lift
+        unpushed = along(sold, self.ceiling[..., None], 1.0 / move)
         growth = self.segments.growth[:, :, None]
         self.observed = observed_surprise(unpushed, self.ceiling, growth)
         self.own, self.noise = self._news(own)
         self.luck = self._luck(seed, realizations, parameters.regions.names)
-        late, error = last_quarter(parameters, self.ceiling, unpushed, lifted, moved, growth)
+        late, error = last_quarter(parameters, self.ceiling, sold, lifted, moved, growth)
         meanwhile, at_end, unsure = opening(own.persistence, self.segments.surprise, self.observed[..., -1], late, error)
         self.last, level = self._last_year(yearly[..., -1], unpushed, lifted, moved, growth + meanwhile)
         luck = each(normal, seed, [f"opening surprise {name}" for name in self.segments.names], realizations)
@@ -220,7 +221,7 @@ def pushes(parameters, kind: str, months: int) -> np.ndarray:
             here, there = own.segments[row] or segments, own.regions[row] or regions
             touched = np.outer([name in here for name in segments], [name in there for name in regions])[..., None]
             in_force = (own.start[:, row, None] <= when) & (when < own.end[:, row, None])
-            size = np.clip(own.size[:, row], *UNDONE)[:, None, None, None]
+            size = np.clip(own.size[:, row], *PUSHES)[:, None, None, None]
             found *= np.where(in_force[:, None, None] & touched, size, 1.0)
     return found
 
@@ -237,7 +238,7 @@ def last_quarter(
     """Growth beyond the curve's from the last quarter but a year to the last, where it is on record, and its error.
 
     ceiling  (realization, segment, region)
-    yearly   (realization, segment, region, year) sales, what events did left out
+    yearly   (realization, segment, region, year) sales, without what events lifted
     lifted   (realization, segment, region, month) factor of events
     moved    (realization, segment, region, month) factor of events on the odds of what is filled
     growth   (realization, segment, 1) of the curve, 1/year
@@ -247,8 +248,8 @@ def last_quarter(
     told = [name in parameters.unexplained.segments for name in parameters.segments.names]
     now, series = yearly.shape[-1] - 1, parameters.record
     room = 1.0 / (1.0 - np.clip(yearly[..., -1] / ceiling, 0.0, 1.0 / LEAST_ROOM))  # of odds growth is so much more
-    last, before = slice(-QUARTER, None), slice(-MONTHS_PER_YEAR - QUARTER, -MONTHS_PER_YEAR)
-    lift, move = (push[..., last].mean(axis=-1) / push[..., before].mean(axis=-1) for push in (lifted, moved))
+    both = (push[..., -MONTHS_PER_YEAR - QUARTER :] for push in (lifted, moved))
+    lift, move = (push[..., -QUARTER:].mean(axis=-1) / push[..., :QUARTER].mean(axis=-1) for push in both)
     for row, kind in enumerate(series.kind):
         if kind == "sales_last_quarter" and parameters.first_year + now >= series.from_year[row]:
             place = parameters.regions.names.index(series.region[row])
