@@ -46,7 +46,7 @@ class Industry(Block):
     material_lag: Quantity = parameter("month", "Time over which mineral prices reach cell contracts", "assumption: indexed contracts with a quarter or two of delay; BNEF 2022-23 cell prices lag carbonate", 5, Lognormal(5, 0.3), at_least=1)
     material_saving: Quantity = parameter("1", "Fall of minerals per kWh with the logarithm of specific energy", "assumption: better use of cathode and thinner foils give a part of the gain", 0.2, Triangular(0.0, 0.2, 0.4), at_least=0)
     overhead: Quantity = parameter("1", "Overhead, sales and warranty over other cost", "BatPaC 5: 5-10 % of cost", 0.08, at_least=0)
-    line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, above=0)
+    line_life: Quantity = parameter("year", "Depreciation life of a line", "company reports: 7-10 years", 10.0, at_least=0.1)
     capital_charge: Quantity = parameter("1/year", "Yearly return asked on lines", "assumption: cost of capital of listed makers", 0.08, Triangular(0.05, 0.08, 0.11), at_least=0)
     capital_learning: Quantity = parameter("1", "Fall of investment per line per doubling of experience", "capex of announced plants: about 120 USD/kWh (2016) to 50-70 (2024): assumption", 0.16, Normal(0.16, 0.03), at_least=0, below=1)
     demand_memory: Quantity = parameter("month", "Time over which makers smooth orders to see how busy they are", "assumption: a quarter", 3.0, Lognormal(3.0, 0.3), at_least=1)
