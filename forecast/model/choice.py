@@ -95,6 +95,17 @@ def _first(bits, count):
     return bits if count >= WIDTH else bits & ((np.uint64(1) << np.uint64(count)) - np.uint64(1))
 
 
+@njit(inline="always")
+def _write_down(found, group, row, place):
+    """Write the numbers of a group whose bits are set from a place on, ``AT_ONCE`` without a look whether there is another; returns the place behind."""
+    end = place + many(found)
+    for some in range(place, end, AT_ONCE):
+        for one in range(AT_ONCE):
+            note(row, some + one, np.int32(group + lowest(found)))
+            found &= found - np.uint64(1)
+    return end
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def list_due(before, due, owned, start, buyer, when, mine, until):
     """Write what befell the buyers on the list back to where all stand, and list those who fall due before a month.
@@ -123,13 +134,7 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
             row, until[c * worlds + r] = start[c] * worlds + r * (start[c + 1] - start[c]) - start[c], place
             for group in range(start[c], start[c + 1], WIDTH):
                 if start[c + 1] - group >= WIDTH:
-                    found = less(due, row + group, np.int16(before))
-                    end = place + many(found)
-                    for some in range(place, end, AT_ONCE):
-                        for one in range(AT_ONCE):
-                            note(buyer, some + one, np.int32(group + lowest(found)))
-                            found &= found - np.uint64(1)
-                    place = end
+                    place = _write_down(less(due, row + group, np.int16(before)), group, buyer, place)
                 else:
                     for last in range(group, start[c + 1]):
                         note(buyer, place, np.int32(last))
@@ -143,20 +148,14 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
 
 @njit(inline="always")
 def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, first_buyer, cell_key, key, cell, who, bits):
-    """Note who falls due this month in a cell, world by world, and whose luck it is."""
+    """Note who falls due this month in a cell, world by world, and whose luck it is; ask memory for what they are."""
     now, here, worlds = np.int16(month), until[cell * len(key)], len(key)
     occasion, first = np.uint64(month) * GOLDEN, here
     for r in range(worlds):
         row, begin, name = cell * worlds + r, here, key[r]
         end = places[row + 1]
         for group in range(places[row], end, WIDTH):
-            found = _first(equal(when, group, now), end - group)
-            beyond = here + many(found)
-            for some in range(here, beyond, AT_ONCE):
-                for one in range(AT_ONCE):
-                    note(visitor, some + one, np.int32(group + lowest(found)))
-                    found &= found - np.uint64(1)
-            here = beyond
+            here = _write_down(_first(equal(when, group, now), end - group), group, visitor, here)
         for visit in range(begin, here):
             place = np.int64(number(visitor, visit))
             me = number(buyer, place)

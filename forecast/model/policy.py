@@ -145,7 +145,6 @@ class Policy:
                 market.price_push += factor
             case "programme":
                 market.programme_push += factor[:, None] * on_["chemistries"]
-            case "demand":
-                market.demand_push += np.clip(factor, *np.log(PUSHES))[:, None, None] * np.outer(on_["segments"], on_["regions"])
-            case "adoption":
-                market.adoption_push += np.clip(factor, *np.log(PUSHES))[:, None, None] * np.outer(on_["segments"], on_["regions"])
+            case "demand" | "adoption":
+                push = getattr(market, f"{kind}_push")
+                push += np.clip(factor, *np.log(PUSHES))[:, None, None] * np.outer(on_["segments"], on_["regions"])

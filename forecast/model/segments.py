@@ -187,8 +187,8 @@ class SegmentDemand:
         else:
             self.grow(*(deck.on(now) for deck in self.luck))
             response = self.segments.price_elasticity * np.log(self.price / self.reference)
-            pushes = market.adoption_push, market.demand_push
-            self.kernels.ask(*self.worlds_last(self.level, self.ceiling, response, *pushes, market.demand))
+            events = market.adoption_push, market.demand_push
+            self.kernels.ask(*self.worlds_last(self.level, self.ceiling, response, *events, market.demand))
 
     def grow(self, *luck: np.ndarray) -> None:
         """A month further up the S-curve, with the surprise of the day.
