@@ -13,6 +13,7 @@ from forecast.model.calendar import MONTHS_PER_YEAR
 
 STEEPEST = 1.0  # no trader carries a growth (logarithm a year) beyond this forward
 LARGEST_REVISION = 0.2  # logarithm a month by which the record may correct stocks
+FIRST_PLANTS = 0.1  # of use: what converters can take where there were none
 HALFWAY = 0.5  # what is on its way is used between now and the end of its cover
 RESERVE = 0.1  # share of stocks that traders never count as gone
 
@@ -66,33 +67,40 @@ def use(own, state, made, content, planned, demand, orders, elsewhere, taken):
 
 
 @njit(inline="always")
-def _convert(own, state, mined):
-    """Turn concentrate and brine into carbonate, as far as converters' plants allow; they follow the mines with a delay.
+def _convert(own, state, rock, raw, salts):
+    """Turn concentrate into carbonate, as far as converters' plants allow; they follow the mines with a delay.
 
-    returns  carbonate made
+    rock     contained in what is dug from rock
+    raw      share of it that is sold as dug
+    salts    made of brine and clay where they are mined
+    returns  carbonate and these
     """
-    state.ore += mined
-    offered = mined + state.ore / own.ore_patience
+    state.useless = rock * raw * (1.0 - own.raw_ore_recovery)
+    fed = rock - state.useless
+    state.ore += fed
+    offered = fed + state.ore / own.ore_patience
     missing = (offered * own.conversion_spare - state.plants) / own.conversion_time
-    state.plants += _within(missing, 0.0, state.plants * own.conversion_growth / MONTHS_PER_YEAR)
+    state.plants += _within(missing, 0.0, max(state.plants, FIRST_PLANTS * state.need) * own.conversion_growth / MONTHS_PER_YEAR)
+    state.making = min(fed, state.plants) * own.conversion_yield + salts
     used = min(state.ore, state.plants)
     state.ore -= used
     state.ore_lost = state.ore * -np.expm1(-own.ore_loss / MONTHS_PER_YEAR)
     state.ore -= state.ore_lost
-    return used * own.conversion_yield
+    return used * own.conversion_yield + salts
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def ship(own, state, mined, recycled, stockpiling):
+def ship(own, state, rock, raw, salts, recycled, stockpiling):
     """Converters turn ore into carbonate; makers order what they use and adjust their stock; upstream stocks fill the orders.
 
-    mined        contained in ore and brine
+    rock, salts  contained in what mines put out, by kind of deposit: as in ``_convert``
+    raw          share of rock that is sold as dug, a number
     recycled     carbonate from old batteries
     stockpiling  public buying, t/year
     """
     for r in range(len(state)):
         o, s = own[r], state[r]
-        s.upstream += _convert(o, s, mined[r]) + recycled[r]
+        s.upstream += _convert(o, s, rock[r], raw, salts[r]) + recycled[r]
         s.upstream -= min(stockpiling[r] / MONTHS_PER_YEAR, s.upstream)
         mood = _within(o.stocking * s.trend, -o.stocking_limit, o.stocking_limit)
         passing = o.in_process * _need_in(HALFWAY * o.downstream_cover / MONTHS_PER_YEAR, s)
@@ -105,27 +113,29 @@ def ship(own, state, mined, recycled, stockpiling):
 
 
 @njit(inline="always")
-def _expected_cover(own, state, mined, recycled, mines_add):
+def _expected_cover(own, state, rock, salts, recycled, mines_add):
     """Months of use that traders expect upstream stocks to cover, looking ahead.
 
-    They carry the growth of use forward and know the mines that are about to open, so a price turns before the stocks do.
+    They carry the growth of use forward and know the mines that are about to open, so a price turns before the stocks do. Of
+    these they expect as much carbonate as of what is mined now, once converters follow.
     """
-    arriving = min(mined, state.plants) * own.conversion_yield + recycled
-    state.arriving += (arriving - state.arriving) / own.use_memory
+    state.arriving += (state.making + recycled - state.arriving) / own.use_memory
     ahead = _need_in(own.foresight, state)
-    coming = own.trust * mines_add / MONTHS_PER_YEAR * own.conversion_yield * own.foresight
-    surplus = (state.arriving + 0.5 * coming - 0.5 * (state.need + ahead)) * own.foresight * MONTHS_PER_YEAR
+    mined = rock + salts
+    carbonate = (rock * own.conversion_yield + salts) / mined if mined > 0 else own.conversion_yield
+    added = own.trust * mines_add / MONTHS_PER_YEAR * carbonate * own.foresight
+    surplus = (state.arriving + 0.5 * added - 0.5 * (state.need + ahead)) * own.foresight * MONTHS_PER_YEAR
     stock = state.upstream + own.stock_seen * state.downstream
     return max(stock + surplus, RESERVE * stock + 1.0) / ahead
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def move_price(own, state, mined, recycled, mines_add, marginal_cost, push, shock, on_record, cover, missed, revision):
+def move_price(own, state, rock, salts, recycled, mines_add, marginal_cost, push, shock, on_record, cover, missed, revision):
     """The price follows what the upstream stock is worth, between marginal cost and the price nobody pays.
 
     A price on record is the price; where stocks do not explain it, they are other than thought and are revised.
 
-    mined, recycled  as in ``ship``
+    rock, salts, recycled  as in ``ship``
     mines_add        output that mines will add within a year, t/year
     marginal_cost    USD/t
     push             logarithm of what stocks are worth beyond what their cover explains
@@ -137,7 +147,7 @@ def move_price(own, state, mined, recycled, mines_add, marginal_cost, push, shoc
     """
     for r in range(len(state)):
         o, s = own[r], state[r]
-        cover[r] = _expected_cover(o, s, mined[r], recycled[r], mines_add[r])
+        cover[r] = _expected_cover(o, s, rock[r], salts[r], recycled[r], mines_add[r])
         normal = o.normal_cover + o.stock_seen * o.downstream_cover
         worth = np.log(o.long_run_price) + o.cover_elasticity * np.log(normal / cover[r]) + push[r]
         lowest, highest = np.log(o.floor * marginal_cost[r]), np.log(o.ceiling)

@@ -39,14 +39,19 @@ class Lithium(Block):
     contract_lag: Quantity = parameter("month", "Time over which prices in contracts, which yearly averages report, follow the spot price", "assumption: contracts are indexed to the last quarter or two; USGS reports large fixed contracts", 4.0, Lognormal(4.0, 0.5), at_least=1)
     revision: Quantity = parameter("1", "Share of an unexplained price change that reveals, each month, how much stock there really is", "assumption: no stock is counted; what the price tells of it and what is mood is unknown", 0.2, Lognormal(0.2, 0.5), at_least=0, at_most=1)
     noise: Quantity = parameter("1", "Standard deviation of the monthly shock to the logarithm of price", "assumption: sentiment and policy news", 0.06, Lognormal(0.06, 0.3), at_least=0)
-    conversion_yield: Quantity = parameter("1", "Share of mined lithium that becomes battery-grade carbonate", "recovery of spodumene conversion 85-90 %; brine, a third of output in 2018-23, is counted by USGS as the carbonate, chloride and hydroxide made of it", 0.92, Normal(0.92, 0.02), above=0, at_most=1)
-    ore_loss: Quantity = parameter("1/year", "Rate at which ore that waits for converters is lost to the market", "USGS output of 2017-20 exceeds consumption by half; ore shipped unconcentrated and poor concentrate of those years never reached converters: assumption", 0.4, Lognormal(0.4, 0.5), at_least=0)
+    conversion_yield: Quantity = parameter("1", "Share of the lithium dug from rock that becomes battery-grade carbonate", "8 t of concentrate per t of carbonate, as SMM reckons (April 2019), are 84 % of what 6 % Li2O hold, 7.7 t (Pilgangoora, Industrial Minerals) 88 %, 8.0 t of Greenbushes (a broker, 2021) 84 %; brine is counted as the salts made of it (Kaiser Research on USGS), clay as in its studies", 0.84, Triangular(0.80, 0.84, 0.88), above=0, at_most=1)
+    raw_ore: Path = path("1", "Share of the lithium dug from rock that is sold in ore as dug, not in concentrate", "Mineral Resources shipped 3.5 Mt from Wodgina in the year to June 2018, 2.8 more than in the year before (Argus, August 2018), and 0.4 Mt in the next quarter (The West Australian); Pilbara Minerals 0.2 Mt; none reached China in January 2019 (SMM). assumption: at 1.2-1.5 % Li2O 145-185 kt LCE, about a quarter of what USGS counts from rock in 2017-18; a smaller wave of 2022-23 (S&P) is left out", {2015: 0, 2017.25: 0, 2017.33: 0.5, 2017.92: 0.45, 2018.5: 0.33, 2018.75: 0.15, 2019: 0}, at_least=0, at_most=1)
+    raw_ore_recovery: Quantity = parameter("1", "Share of the lithium in raw ore that reaches converters as if in concentrate", "assumption: SMM counts 14.5 kt LCE in the raw ore of early 2018, which by weight and grade held 27-34 kt: 0.58 before conversion; ore for nearly 30 kt still lay in stock in spring 2020 (SMM): 0.36 if that was never used", 0.47, Uniform(0.36, 0.58), at_least=0, at_most=1)
+    ore_loss: Quantity = parameter("1/year", "Rate at which ore that waits for converters is lost to the market", "assumption: poor concentrate is blended or left; of what USGS counts in 2017-20 a seventh (8-22 %) is by our count neither used nor in known stocks nor lost on the way", 0.4, Lognormal(0.4, 0.5), at_least=0)
     conversion_spare: Quantity = parameter("1", "Converters' plants over the ore they expect", "assumption: Chinese converters ran at 60-80 % of nameplate in normal years", 1.4, Normal(1.4, 0.1), above=0)
     conversion_time: Quantity = parameter("month", "Time over which converters follow the mines", "Kemerton, Kwinana and Chinese plants took 1-3 years to ramp in 2018-23, others less than a year", 12, Lognormal(12, 0.25), at_least=1)
     conversion_growth: Quantity = parameter("1/year", "Fastest growth of converters' plants", "Chinese conversion capacity grew by a third to a half a year in 2016-19 and 2021-23: assumption", 0.42, Lognormal(0.42, 0.25), above=0)
     ore_patience: Quantity = parameter("month", "Time in which converters would like to work off stocks of ore", "assumption: less than a year", 10, Lognormal(10, 0.3), at_least=1)
     processing_loss: Quantity = parameter("1", "Lithium bought per lithium in good cells, cell scrap aside", "BatPaC-based intensities leave out losses in cathode synthesis and conversion: assumption", 1.15, Normal(1.15, 0.03), at_least=1)
     other_demand: Path = path("t/year", "Lithium carbonate equivalent used outside batteries", "Busch et al. 2025 from USGS MYB 2018; earlier years extrapolated", {2015: 95000, 2018: 107000, 2022: 119466, 2024: 123840, 2030: 138186, 2040: 167768, 2050: 198579}, at_least=0)
+
+
+PATHS = ("other_demand", "raw_ore")
 
 
 class LithiumMarket:
@@ -60,24 +65,31 @@ class LithiumMarket:
         from forecast.model import clearing  # compiled code is slow to load and needed only to play
 
         self.kernels, self.own = clearing, parameters.lithium
-        self.behaviour = records({name: value for name, value in vars(self.own).items() if name != "other_demand"})
+        self.behaviour = records({name: value for name, value in vars(self.own).items() if name not in PATHS})
         self.content = side_by_side(parameters.chemistries.lithium * LITHIUM_CARBONATE * 1000.0 * self.own.processing_loss[:, None])
-        self.state = records(self.opening(self.first_need(parameters)))
+        self.of_rock = np.array([kind == "hard_rock" for kind in parameters.mines.resource])
+        self.state = records(self.opening(self.first_need(parameters), self.first_rock(parameters.mines)))
         self.shock = side_by_side(normal(seed, "lithium price", realizations, parameters.months))
-        self.cover = np.zeros(parameters.size)
+        self.cover, self.rock, self.salts = (np.zeros(parameters.size) for _ in range(3))
 
-    def opening(self, need: np.ndarray) -> dict[str, np.ndarray]:
-        """The state of the market at the start, each (realization,)."""
+    def opening(self, need: np.ndarray, rock: np.ndarray) -> dict[str, np.ndarray]:
+        """The state of the market at the start, each (realization,).
+
+        need  t LCE a month
+        rock  share of what is mined that is dug from rock
+        """
         own, nothing = self.own, np.zeros_like(need)
         return {
             "need": need,  # t LCE a month, as slow_need, arriving, plants and orders
             "slow_need": need * np.exp(-own.opening_growth * own.growth_memory / MONTHS_PER_YEAR),
             "growth": own.opening_growth,  # logarithm a year
             "arriving": need,  # carbonate
-            "plants": need / own.conversion_yield * own.conversion_spare,  # ore that converters can take
+            "making": need,  # carbonate, of what is mined this month as far as plants allow
+            "plants": need * rock / (1.0 - rock * (1.0 - own.conversion_yield)) * own.conversion_spare,  # ore that converters can take
             "orders": need,
             "ore": nothing,  # t LCE, as all stocks
             "ore_lost": nothing,
+            "useless": nothing,  # raw ore of which nothing comes
             "upstream": own.opening_cover * need,
             "downstream": own.downstream_cover * need,
             "price": np.log(own.first_price),
@@ -92,6 +104,11 @@ class LithiumMarket:
         cells = (sold.sum(axis=1) * self.content).sum(axis=-1)
         return (cells + self.own.other_demand[0]) / MONTHS_PER_YEAR
 
+    def first_rock(self, mines) -> np.ndarray:
+        """Share of the first output that is dug from rock, (realization,)."""
+        running = mines.capacity * (np.array(mines.status) == "producing")
+        return running[:, self.of_rock].sum(axis=-1) / np.maximum(running.sum(axis=-1), 1e-9)
+
     def run(self, env, market):
         """Use, reorder, ship, and let the price follow the stocks."""
         market.lithium_price[...] = np.exp(self.state["price"])
@@ -101,7 +118,7 @@ class LithiumMarket:
         while True:
             yield on(env, TRADE)
             self.use(market, self.own.other_demand[month(env)] / MONTHS_PER_YEAR)
-            self.ship(market)
+            self.ship(market, self.own.raw_ore[month(env)])
             self.move_price(market, self.shock[:, month(env)])
             self.report(market)
 
@@ -119,17 +136,19 @@ class LithiumMarket:
             market.lithium_demand,
         )
 
-    def ship(self, market) -> None:
+    def ship(self, market, raw: float) -> None:
         """Makers order what they use and adjust their stock; the mines' output and recycled lithium fill the orders."""
         market.lithium_supply[...] = market.mine_output.sum(axis=-1)
-        self.kernels.ship(self.behaviour, self.state, market.lithium_supply, market.lithium_recycled, market.stockpiling)
+        self.rock, self.salts = (market.mine_output[:, kind].sum(axis=-1) for kind in (self.of_rock, ~self.of_rock))
+        self.kernels.ship(self.behaviour, self.state, self.rock, raw, self.salts, market.lithium_recycled, market.stockpiling)
 
     def move_price(self, market, shock: np.ndarray) -> None:
         """The price follows what the upstream stock is worth, or the record; a record that stocks do not explain corrects them."""
         self.kernels.move_price(
             self.behaviour,
             self.state,
-            market.lithium_supply,
+            self.rock,
+            self.salts,
             market.lithium_recycled,
             market.mine_coming,
             market.marginal_cost,
@@ -147,7 +166,7 @@ class LithiumMarket:
         market.lithium_price[...] = np.exp(state["price"])
         state["contract"] += (market.lithium_price - state["contract"]) / own.contract_lag
         market.lithium_contract_price[...] = state["contract"] * np.exp(market.unexplained_contract_price)
-        market.lithium_lost[...] = state["ore_lost"] * own.conversion_yield
+        market.lithium_lost[...] = (state["ore_lost"] + state["useless"]) * own.conversion_yield
         market.lithium_orders[...] = state["orders"]
         unsold = state["upstream"] + state["ore"] * own.conversion_yield
         market.lithium_unsold[...] = unsold / state["need"]

@@ -88,7 +88,7 @@ COLUMNS: dict[str, Column] = {
     "unexplained_mine_output": column("1", "Logarithm of mine output that the deposits do not explain"),
     "unexplained_taste": column("1", "Utility of a chemistry that its attributes do not explain, in the segments on record", "region", "chemistry"),
     "unexplained_growth": column("year-1", "Growth rate of demand beyond that of its curve, without what events do", "segment", "region"),
-    "lithium_lost": column("t month-1", "Lithium carbonate equivalent, as carbonate, in ore that waited too long for converters", every="month", how="sum"),
+    "lithium_lost": column("t month-1", "Lithium carbonate equivalent, as carbonate, in raw ore of which nothing came and in ore that waited too long for converters", every="month", how="sum"),
     "lithium_recycled": column("t month-1", "Lithium carbonate equivalent from retired batteries", every="month", how="sum"),
 }
 

@@ -15,12 +15,14 @@ CALM = {"stock_seen": 0}
 CALM |= {"noise": 0, "cover_elasticity": 1.2, "normal_cover": 10, "opening_cover": 10, "long_run_price": 12_000, "first_price": 12_000}
 CALM |= {"floor": 1, "ceiling": 80_000, "adjustment_time": 3, "foresight": 0, "stocking": 0, "use_memory": 1}
 CALM |= {"conversion_yield": 0.8, "ore_loss": 0}
+CLAY, ROCK, BRINE = range(3)  # the mines of the world
 
 
 def stand(**lithium):
     """A lithium market at its normal cover, and a market whose mines and makers are in balance with it."""
     drawn = draw(lively_world(lithium=CALM | lithium), 1, np.arange(2))
     agent, market = LithiumMarket(drawn, 1, np.arange(2)), blackboard(drawn)
+    agent.state["plants"] = agent.state["need"] / agent.own.conversion_yield * agent.own.conversion_spare
     market.marginal_cost[...] = 3000
     return agent, market
 
@@ -32,18 +34,18 @@ def settle(agent, market, months):
     market.lithium_wanted[...] = need - elsewhere
     market.lithium_content[...] = agent.content
     market.cells_made[:, 0] = (need - elsewhere) / agent.content[:, 0]
-    market.mine_output[:, 0] = need / agent.own.conversion_yield
+    market.mine_output[:, ROCK] = need / agent.own.conversion_yield
     for _ in range(months):
         agent.use(market, elsewhere)
-        agent.ship(market)
+        agent.ship(market, raw=0.0)
         agent.move_price(market, np.zeros(2))
 
 
-def convert(agent, market, mined):
-    """A month in which so much is mined; returns the carbonate that came of it."""
+def convert(agent, market, mined, mine=ROCK, raw=0.0):
+    """A month in which so much is mined, a share of it sold as dug; returns the carbonate that came of it."""
     before = agent.state["upstream"] + agent.state["downstream"]
-    market.mine_output[:, 0] = mined
-    agent.ship(market)
+    market.mine_output[:, mine] = mined
+    agent.ship(market, raw)
     return agent.state["upstream"] + agent.state["downstream"] - before
 
 
@@ -85,12 +87,12 @@ def test_a_shock_moves_the_price_at_once_and_a_scare_over_the_adjustment_time():
 def test_rising_prices_make_makers_stock():
     agent, market = stand(stocking=1.0)
     agent.state["trend"][...] = 0.0
-    agent.ship(market)
+    agent.ship(market, raw=0.0)
     calm = agent.state["orders"].copy()
     for trend, sign in ((0.5, 1), (-0.5, -1)):
         agent, market = stand(stocking=1.0)
         agent.state["trend"][...] = trend
-        agent.ship(market)
+        agent.ship(market, raw=0.0)
         assert (sign * (agent.state["orders"] - calm) > 0).all()
 
 
@@ -100,7 +102,7 @@ def test_what_is_on_its_way_through_plants_follows_use_whatever_makers_expect():
         for trend in (0.0, 0.5):
             agent, market = stand(stocking=1.0, in_process=in_process)
             agent.state["trend"][...] = trend
-            agent.ship(market)
+            agent.ship(market, raw=0.0)
             orders.append(agent.state["orders"].copy())
         return orders[1] - orders[0]
 
@@ -114,7 +116,7 @@ def test_what_is_on_its_way_covers_the_use_of_its_own_months_and_only_stores_loo
         agent.state["growth"][...] = 0.4
         agent.state["upstream"][...] = 1e9
         stock = agent.state["downstream"] - agent.state["need"]
-        agent.ship(market)
+        agent.ship(market, raw=0.0)
         return (stock + agent.state["orders"]) / agent.state["need"]
 
     np.testing.assert_allclose(wanted(1, 2.0), 6 * np.exp(0.4 * 0.25))
@@ -134,8 +136,65 @@ def test_converters_lose_only_their_yield_and_keep_the_rest_as_ore_save_what_wai
     assert (lost >= 0).all()
 
 
+@pytest.mark.parametrize("mine", [BRINE, CLAY])
+def test_brine_and_clay_are_counted_as_salts_and_need_no_converters(mine):
+    agent, market = stand()
+    agent.state["plants"][...] = 0
+    np.testing.assert_allclose(convert(agent, market, 1000, mine, raw=1.0), 1000)
+    assert not agent.state["ore"].any()
+
+
+def test_of_ore_sold_as_dug_a_part_never_reaches_converters():
+    agent, market = stand(raw_ore_recovery=0.4)
+    made = convert(agent, market, 100, raw=0.5)
+    agent.report(market)
+    np.testing.assert_allclose(made, 100 * (0.5 + 0.5 * 0.4) * 0.8)
+    np.testing.assert_allclose(market.lithium_lost, 100 * 0.5 * 0.6 * 0.8)
+
+
+def test_ore_is_sold_as_dug_in_the_years_that_the_scenario_names():
+    found = simulated(lively_world(lithium={"raw_ore": {2018: 0, 2018.1: 0.5, 2019: 0.5, 2019.1: 0}, "ore_loss": 0}), monthly=True)
+    assert not found["lithium_lost"][:, :36].any()
+    assert found["lithium_lost"][:, 38:48].min() > 0
+    assert not found["lithium_lost"][:, 50:].any()
+
+
+def opened(**mines):
+    """A lithium market, before anything happens, in a world with other mines."""
+    return LithiumMarket(draw(lively_world(mines=mines, lithium=CALM), 1, np.arange(2)), 1, np.arange(2))
+
+
+def test_converters_open_with_plants_for_the_ore_that_the_first_mines_put_out():
+    agent = opened(quarry={"capacity": 30_000}, salar={"capacity": 60_000})
+    made = 30_000 * 0.8 + 60_000
+    np.testing.assert_allclose(agent.state["plants"], agent.state["need"] * (30_000 / made) * agent.own.conversion_spare)
+
+
+def test_where_only_brine_was_mined_converters_come_with_the_first_ore():
+    agent, market = opened(quarry={"status": "evaluation", "capacity": 0}), stand()[1]
+    assert not agent.state["plants"].any()
+    tenth = 0.1 * agent.state["need"]
+    months = [convert(agent, market, tenth) for _ in range(60)]
+    assert (months[0] < 0.1 * tenth).all()
+    np.testing.assert_allclose(months[-1], 0.8 * tenth)
+
+
+def test_traders_expect_carbonate_of_each_kind_as_it_comes():
+    agent, market = stand(foresight=0.8, trust=0.5)
+    market.mine_output[:, [ROCK, BRINE]] = agent.state["need"][:, None]
+    agent.ship(market, raw=0.0)
+    np.testing.assert_allclose(agent.state["making"], 1.8 * agent.state["need"])
+    covers = {}
+    for coming in (0, 5000):
+        agent.state["arriving"] = agent.state["need"].copy()
+        market.mine_coming[...] = coming
+        agent.move_price(market, np.zeros(2))
+        covers[coming] = agent.cover * agent.state["need"] * np.exp(0.8 * agent.state["growth"])
+    np.testing.assert_allclose(covers[5000] - covers[0], 0.5 * 0.5 * 5000 * 0.9 * 0.8**2)
+
+
 def test_of_ore_that_waits_a_share_is_lost_each_year():
-    agent, market = stand(ore_loss=0.5)
+    agent, market = stand(ore_loss=0.5, conversion_growth=1e-9)
     agent.state["ore"][...], agent.state["plants"][...] = 1000, 0
     lost = np.zeros(2)
     for month in range(1, 13):
@@ -143,7 +202,7 @@ def test_of_ore_that_waits_a_share_is_lost_each_year():
         agent.report(market)
         np.testing.assert_allclose(agent.state["ore"], 1000 * np.exp(-0.5 * month / 12))
         lost += market.lithium_lost
-    np.testing.assert_allclose(lost, 0.8 * (1000 - agent.state["ore"]))
+    np.testing.assert_allclose(lost, 0.8 * (1000 - agent.state["ore"]), rtol=1e-6)
 
 
 def test_only_sales_are_taken_for_use_and_not_the_lists_of_those_who_wait():
@@ -253,7 +312,7 @@ def test_traders_count_on_their_share_of_what_mines_will_add_within_a_year():
     for trust, coming in ((0, 5000), (0.5, 0), (0.5, 5000), (1, 5000)):
         agent, market = stand(foresight=0.8, trust=trust)
         market.mine_coming[...] = coming
-        market.lithium_supply[...] = agent.state["need"] / agent.own.conversion_yield
+        agent.rock = agent.state["need"] / agent.own.conversion_yield
         agent.move_price(market, np.zeros(2))
         covers[trust, coming] = agent.cover * agent.state["need"] * np.exp(0.8 * agent.state["growth"])
     np.testing.assert_allclose(covers[0, 5000], covers[0.5, 0])

@@ -504,3 +504,32 @@ def test_shipped_scenarios_are_listed_by_name_without_their_parts():
 @pytest.mark.parametrize("name", names())
 def test_every_shipped_scenario_is_valid_and_fully_sourced(name):
     assert all(row.source for row in source_rows(load(name)))
+
+
+DATES = {"manufacturers.founded", "manufacturers.programmes", "policy.start", "policy.end", "policy.announced", "policy.announced_end"}
+DATES |= {"mines.known", "chemistries.reference_year"}
+RECORD = {"segments.history", "record.values", "record.error"}
+OPENING = {"manufacturers.capacity", "segments.opening_shares", "minerals.opening_price", "chemistries.specific_energy_start"}
+OPENING |= {"chemistries.lithium", "chemistries.intensity", "mines.capacity", "mines.potential"}
+SCALED = {"segments.saturation", "mines.cash_cost", "mines.capital_cost", "mines.lead_time"}  # by numbers that have a prior
+PATHS = {"segments.pack_cost", "segments.requirement_path", "chemistries.packing", "lithium.raw_ore"}  # have no priors
+DEFINITIONS = {"segments.buyers", "policy.minimum_specific_energy", "programmes.knowledge_from"}
+
+
+def test_assumed_numbers_of_the_baseline_have_priors():
+    certain = []
+    for row in source_rows(load("baseline")):
+        kind, name, *rest = row.path.split(".")
+        field = f"{kind}.{rest[0] if rest else name}"
+        exempt = name == "lead_acid" or field in DATES | RECORD | OPENING | SCALED | PATHS | DEFINITIONS
+        if not exempt and "assumption" in row.source and not row.prior and float_or_none(row.value) not in (0, 1):
+            certain.append(row.path)
+    assert certain == []
+
+
+def float_or_none(text):
+    """A number, or nothing where there is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
