@@ -13,6 +13,7 @@ from forecast.errors import DataError
 from forecast.history.observed import CONFIDENCE
 from forecast.history.vintages import as_known as as_printed
 from forecast.history.vintages import restatements
+from forecast.model.lithium import PATHS
 from forecast.model.world import simulate
 from forecast.scenario import load
 from forecast.scenario.vintage import FADING, TREND_YEARS, as_known, last_on_record
@@ -74,7 +75,7 @@ def test_what_was_known_stays(year):
         assert set(maker.programmes) == seen
         assert maker.capacity == world.manufacturers[name].capacity
     assert known.mines.keys() == world.mines.keys()
-    assert known.lithium.model_dump(exclude={"other_demand"}) == world.lithium.model_dump(exclude={"other_demand"})
+    assert known.lithium.model_dump(exclude=set(PATHS)) == world.lithium.model_dump(exclude=set(PATHS))
 
 
 def test_what_is_announced_is_known_before_it_starts_and_not_before():
