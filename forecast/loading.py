@@ -33,7 +33,10 @@ MOST_HEAPS, MOST_KEPT, LEAST_ON_ITS_OWN = -8, -1, -3
 RARELY = 500_000
 """New objects after which rings of them are looked for; after 700, as usual, it is done hundreds of times while libraries load: 0.2 s."""
 
-_ours = _elsewhere = False
+ROLLED = "-unroll-runtime=false"
+"""What tells LLVM to leave loops as they are whose length it does not know: to unroll them takes a tenth of the time to compile."""
+
+_ours = _elsewhere = _rolled = False
 _workers = 1
 
 
@@ -75,6 +78,16 @@ def kernels_as_kept() -> None:
             return cache._load_overload(kinds, context)
 
     Cache.load_overload = load  # type: ignore[method-assign]
+
+
+def leave_loops_rolled() -> None:
+    """Compile faster from now on, once in a process; what is compiled runs as fast, and to the same bits."""
+    global _rolled
+    if _ours and not _rolled:
+        from llvmlite.binding import set_option
+
+        set_option("forecast", ROLLED)
+        _rolled = True
 
 
 def may_end() -> bool:

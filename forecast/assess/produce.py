@@ -12,7 +12,7 @@ from forecast.ensemble import manifest
 from forecast.ensemble.execute import Outcome, Progress, cores, run
 from forecast.ensemble.plan import Plan
 from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
-from forecast.loading import kernels_as_kept
+from forecast.loading import kernels_as_kept, leave_loops_rolled
 
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
@@ -94,6 +94,7 @@ def get_ready() -> None:
     from forecast.ensemble import export  # noqa: F401
 
     kernels_as_kept()
+    leave_loops_rolled()
     curves.fit(curves.EXAMPLE, 2000 + np.arange(curves.EXAMPLE.size))
 
 

@@ -72,6 +72,7 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
         if not _done and _all_kept():
             loading.kernels_as_kept()
         elif not _done:
+            loading.leave_loops_rolled()
             with suppress(OSError):  # no locks, copies or room here: kernels are then compiled as they are called
                 _together(asked(rehearse), copies)
         _done = True

@@ -22,7 +22,10 @@ def learn(output, deliveries, counts, made, world_made):
     world_made  (chemistry, realization)                   changed: output of the world that counts, GWh
     """
     segments, regions, chemistries, worlds = deliveries.shape
-    month = np.zeros((chemistries, worlds))
+    month = np.empty((chemistries, worlds))
+    for k in range(chemistries):  # loops, here and below: what numpy offers takes long to compile
+        for r in range(worlds):
+            month[k, r] = 0.0
     for s in range(segments):
         for g in range(regions):
             for k in range(chemistries):
@@ -81,7 +84,9 @@ def fail(cash, revenue, credit, patience, failing, alive, capacity):
     capacity       (maker, chemistry, realization)  GWh/year, changed
     """
     makers, chemistries, worlds = capacity.shape
-    closes, touched = np.empty((makers, worlds), np.bool_), np.zeros(worlds, np.bool_)
+    closes, touched = np.empty((makers, worlds), np.bool_), np.empty(worlds, np.bool_)
+    for r in range(worlds):
+        touched[r] = False
     for m in range(makers):
         for r in range(worlds):
             deep = cash[m, r] < -credit[r] * revenue[m, r] - patience[r]

@@ -53,7 +53,10 @@ def watch(wanted, pace, fast, seen, slow):
     seen, slow  (chemistry, realization)         changed: orders of the world, the second at half the pace
     """
     makers, chemistries, worlds = wanted.shape
-    world = np.zeros((chemistries, worlds))
+    world = np.empty((chemistries, worlds))
+    for k in range(chemistries):
+        for r in range(worlds):
+            world[k, r] = 0.0
     for m in range(makers):
         for k in range(chemistries):
             for r in range(worlds):

@@ -107,6 +107,7 @@ class Shoppers:
 
     def run(self, env, market):
         """Shop, take home what was delivered, retire what is worn out."""
+        market.stock[...] = self.ages.sum(axis=-1)
         while True:
             yield on(env, SHOP)
             self.shop(market, month(env))

@@ -27,8 +27,10 @@ def watch(packing, memory, deliveries, cell_price, offered, offer_price, price):
     price        (segment, realization)                     changed
     """
     segments, regions, chemistries, worlds = deliveries.shape
-    asked, sellers = np.zeros(worlds), np.zeros(worlds)
+    asked, sellers = np.empty(worlds), np.empty(worlds)
     sold, total, value = np.empty(worlds), np.empty(worlds), np.empty(worlds)
+    for r in range(worlds):
+        asked[r] = sellers[r] = 0.0
     for k in range(chemistries):
         for r in range(worlds):
             sellers[r] += offered[k, r] * regions

@@ -88,6 +88,8 @@ def weigh(
 ):  # fmt: skip
     """Utility of each chemistry to the mean buyer of a cell, what bends it, and who is served; all that changes by the month.
 
+    Only what is open to a segment in some world is weighed; what is told of the rest nobody looks at.
+
     offer_price  (region, chemistry, realization)           cell price that buyers meet, USD/kWh as all prices
     subsidy      (segment, region, chemistry, realization)  paid to buyers
     packing      (segment,)                                 cost of turning cells into packs
@@ -112,14 +114,26 @@ def weigh(
     """
     segments, regions, chemistries, worlds = subsidy.shape
     price, light, company, hope = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty((chemistries, worlds))
+    open_somewhere = np.empty(chemistries, np.bool_)
     told = np.empty((len(MONTHLY), chemistries, worlds), np.float32)
     for s in range(segments):
         pack, felt = packing[s], on_record[s]
         for k in range(chemistries):
+            most = 0.0
             for r in range(worlds):
                 hope[k, r] = patience[r] * logarithm(waiting[s, k, r])
+            for r in range(worlds):
+                most = max(most, opened[s, k, r])
+            open_somewhere[k] = most > 0.0
         for g in range(regions):
             for k in range(chemistries):
+                for r in range(worlds):
+                    bar = max(min(max(law[s, g, k, r], 0.0), 1.0), barred[s, g, k, r] * still_closed[s, r])
+                    barred[s, g, k, r] = bar
+                for r in range(worlds):
+                    told[4, k, r] = opened[s, k, r] * (1.0 - barred[s, g, k, r])
+                if not open_somewhere[k]:
+                    continue
                 for r in range(worlds):
                     paid = max(offer_price[g, k, r] + pack * heavier[k, r] - subsidy[s, g, k, r], LEAST_PAID * offer_price[g, k, r])
                     price[r] = -sensitivity[s, r] * logarithm(paid * spans[s, k, r])
@@ -127,9 +141,6 @@ def weigh(
                     light[r] = weight[s, r] * range_taste[g, r] * energy[k, r]
                 for r in range(worlds):
                     company[r] = imitation[s, r] * peers[s, g, k, r] + variety[s, r] * makers[g, k, r]
-                for r in range(worlds):
-                    bar = max(min(max(law[s, g, k, r], 0.0), 1.0), barred[s, g, k, r] * still_closed[s, r])
-                    barred[s, g, k, r] = bar
                 for r in range(worlds):
                     rest = hope[k, r] + felt * unexplained[g, k, r]
                     told[0, k, r] = price[r] + lasting[s, g, k, r] + light[r] + company[r] + rest
@@ -139,8 +150,6 @@ def weigh(
                     told[2, k, r] = light[r] * spread[s, r]
                 for r in range(worlds):
                     told[3, k, r] = served[s, k, r]
-                for r in range(worlds):
-                    told[4, k, r] = opened[s, k, r] * (1.0 - barred[s, g, k, r])
             _write_down(told, offer, s * regions + g)
 
 
@@ -188,11 +197,14 @@ def place(wish, demand, backlog, withdrawal, wishes, withdrawn, orders, by_regio
     """
     segments, regions, chemistries, worlds = orders.shape
     total, wanted = np.empty(worlds), np.empty(worlds)
-    by_region[:] = 0.0
+    for g in range(regions):
+        for k in range(chemistries):
+            for r in range(worlds):
+                by_region[g, k, r] = 0.0
     for s in range(segments):
         for g in range(regions):
-            total[:] = 0.0
-            wanted[:] = 0.0
+            for r in range(worlds):
+                total[r] = wanted[r] = 0.0
             for k in range(chemistries):
                 for r in range(worlds):
                     total[r] += wish[s, g, k, r]
@@ -224,8 +236,11 @@ def receive(orders, fill, patience, waiting_memory, memory, waiting, deliveries,
     peers           (segment, region, chemistry, realization)  changed: share of recent sales
     """
     segments, regions, chemistries, worlds = orders.shape
-    sold, placed, wanted = np.empty(worlds), np.zeros((chemistries, worlds)), np.zeros((chemistries, worlds))
+    sold, placed, wanted = np.empty(worlds), np.empty((chemistries, worlds)), np.empty((chemistries, worlds))
     eager = np.empty((chemistries, worlds))
+    for k in range(chemistries):
+        for r in range(worlds):
+            placed[k, r] = wanted[k, r] = 0.0
     for s in range(segments):
         for k in range(chemistries):
             for r in range(worlds):
@@ -233,7 +248,8 @@ def receive(orders, fill, patience, waiting_memory, memory, waiting, deliveries,
             for r in range(worlds):
                 eager[k, r] = exponential(-patience[r] * logarithm(waiting[s, k, r]))
         for g in range(regions):
-            sold[:] = 0.0
+            for r in range(worlds):
+                sold[r] = 0.0
             for k in range(chemistries):
                 for r in range(worlds):
                     deliveries[s, g, k, r] = orders[s, g, k, r] * fill[s, k, r]

@@ -348,9 +348,9 @@ def look_back(
     """
     makers, chemistries, worlds = asked.shape
     paid, could, short, sellers = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(makers, np.int64)
-    believed, made, value, ions = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.zeros(worlds)
+    believed, made, value, ions = np.empty(worlds), np.empty(worlds), np.empty(worlds), np.empty(worlds)
     for r in range(worlds):
-        lithium_price[r] = 0.0
+        lithium_price[r] = ions[r] = 0.0
     for m in range(makers):
         for k in range(chemistries):
             for r in range(worlds):

@@ -48,6 +48,18 @@ print(found == ours, told == ["meanwhile"] + [ours] * {fails})
 """
 
 
+ROLLED = """
+import sys
+import numpy as np
+from forecast import loading
+from tests.unit.test_loading import kernel
+if {ours}:
+    loading.lightly()
+for _ in range(2):
+    loading.leave_loops_rolled()
+print(loading._rolled, kernel(np.arange(3.0)))
+"""
+
 GONE = """
 from forecast.loading import beside
 
@@ -94,6 +106,11 @@ def test_what_is_kept_is_loaded_without_a_compiler_and_what_is_not_is_compiled(t
     ready, hits = run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)).split(maxsplit=1)
     assert ready == "False"
     assert ": 1" in hits
+
+
+def test_loops_are_left_rolled_once_in_a_process_of_ours_and_never_in_that_of_others(tmp_path):
+    assert run(ROLLED.format(ours=True), NUMBA_CACHE_DIR=str(tmp_path / "ours")) == "True 5.0"
+    assert run(ROLLED.format(ours=False), NUMBA_CACHE_DIR=str(tmp_path / "theirs")) == "False 5.0"
 
 
 def test_processes_that_share_the_processors_make_as_many_copies_as_leave_none_idle():
