@@ -376,9 +376,7 @@ def grow_old(ages, pace, bought, retired, stock):
     pace     (segment, chemistry, realization)                 share of a class that moves on this month
     bought   (segment, region, chemistry, realization)         GWh
     retired  (segment, region, chemistry, realization)         written, GWh
-    stock    (segment, region, chemistry, realization)         of a month ago, brought up to date, GWh
-
-    Nobody looks at what is nowhere in use and was bought nowhere.
+    stock    (segment, region, chemistry, realization)         of a month ago, brought up to date, GWh; where none was or comes nobody looks
     """
     segments, regions, chemistries, classes, worlds = ages.shape
     coming, total = np.empty(worlds), np.empty(worlds)
@@ -387,12 +385,9 @@ def grow_old(ages, pace, bought, retired, stock):
             for k in range(chemistries):
                 some = 0.0
                 for r in range(worlds):
-                    coming[r], total[r] = bought[s, g, k, r], 0.0
-                for r in range(worlds):
+                    coming[r], total[r], retired[s, g, k, r] = bought[s, g, k, r], 0.0, 0.0
                     some = max(some, coming[r] + stock[s, g, k, r])
                 if some == 0.0:
-                    for r in range(worlds):
-                        retired[s, g, k, r] = 0.0
                     continue
                 for a in range(classes):
                     for r in range(worlds):
