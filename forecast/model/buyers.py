@@ -182,7 +182,7 @@ class Shoppers:
         self.offer[..., OFFER.index(name)] = everywhere.reshape(len(self.offer), worlds, chemistries)
 
     def offered(self, name: str) -> np.ndarray:
-        """What ``_note`` or ``weigh`` wrote last, (realization, segment, region, chemistry) float32."""
+        """What ``_note`` or ``weigh`` wrote last, (realization, segment, region, chemistry) float32; of use where a chemistry is open to somebody."""
         worlds, segments, regions, chemistries = self.shape
         return np.moveaxis(self.offer[..., OFFER.index(name)].reshape(segments, regions, worlds, chemistries), 2, 0)
 

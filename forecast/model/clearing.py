@@ -13,7 +13,7 @@ from forecast.model.calendar import MONTHS_PER_YEAR
 
 STEEPEST = 1.0  # no trader carries a growth (logarithm a year) beyond this forward
 LARGEST_REVISION = 0.2  # logarithm a month by which the record may correct stocks
-FIRST_PLANTS = 0.1  # of use: what converters can take where there were none
+FIRST_PLANTS = 0.1  # of use: the growth of converters is reckoned from plants of at least this
 HALFWAY = 0.5  # what is on its way is used between now and the end of its cover
 RESERVE = 0.1  # share of stocks that traders never count as gone
 
@@ -73,7 +73,7 @@ def _convert(own, state, rock, raw, salts):
     rock     contained in what is dug from rock
     raw      share of it that is sold as dug
     salts    made of brine and clay where they are mined
-    returns  carbonate and these
+    returns  carbonate made, salts included
     """
     state.useless = rock * raw * (1.0 - own.raw_ore_recovery)
     fed = rock - state.useless
@@ -117,7 +117,7 @@ def _expected_cover(own, state, rock, salts, recycled, mines_add):
     """Months of use that traders expect upstream stocks to cover, looking ahead.
 
     They carry the growth of use forward and know the mines that are about to open, so a price turns before the stocks do. Of
-    these they expect as much carbonate as of what is mined now, once converters follow.
+    these they expect as much carbonate as of what is mined now, if converters follow and none is sold as dug.
     """
     state.arriving += (state.making + recycled - state.arriving) / own.use_memory
     ahead = _need_in(own.foresight, state)

@@ -313,6 +313,7 @@ def test_traders_count_on_their_share_of_what_mines_will_add_within_a_year():
         agent, market = stand(foresight=0.8, trust=trust)
         market.mine_coming[...] = coming
         agent.rock = agent.state["need"] / agent.own.conversion_yield
+        agent.state["making"] = agent.state["need"]
         agent.move_price(market, np.zeros(2))
         covers[trust, coming] = agent.cover * agent.state["need"] * np.exp(0.8 * agent.state["growth"])
     np.testing.assert_allclose(covers[0, 5000], covers[0.5, 0])

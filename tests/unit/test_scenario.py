@@ -506,7 +506,7 @@ def test_every_shipped_scenario_is_valid_and_fully_sourced(name):
     assert all(row.source for row in source_rows(load(name)))
 
 
-DATES = {"manufacturers.founded", "manufacturers.programmes", "policy.start", "policy.end", "policy.announced", "policy.announced_end"}
+DATES = {"manufacturers.founded", "policy.start", "policy.end", "policy.announced", "policy.announced_end"}
 DATES |= {"mines.known", "chemistries.reference_year"}
 RECORD = {"segments.history", "record.values", "record.error"}
 OPENING = {"manufacturers.capacity", "segments.opening_shares", "minerals.opening_price", "chemistries.specific_energy_start"}
@@ -521,7 +521,7 @@ def test_assumed_numbers_of_the_baseline_have_priors():
     for row in source_rows(load("baseline")):
         kind, name, *rest = row.path.split(".")
         field = f"{kind}.{rest[0] if rest else name}"
-        exempt = name == "lead_acid" or field in DATES | RECORD | OPENING | SCALED | PATHS | DEFINITIONS
+        exempt = name == "lead_acid" or rest[-1:] == ["since"] or field in DATES | RECORD | OPENING | SCALED | PATHS | DEFINITIONS
         if not exempt and "assumption" in row.source and not row.prior and float_or_none(row.value) not in (0, 1):
             certain.append(row.path)
     assert certain == []
