@@ -107,7 +107,7 @@ class Shoppers:
 
     def run(self, env, market):
         """Shop, take home what was delivered, retire what is worn out."""
-        market.stock[...] = self.ages.sum(axis=-1)
+        market.stock[...] = self.ages.sum(axis=-1)  # tells `retire` what is in use at all
         while True:
             yield on(env, SHOP)
             self.shop(market, month(env))
@@ -182,7 +182,7 @@ class Shoppers:
         self.offer[..., OFFER.index(name)] = everywhere.reshape(len(self.offer), worlds, chemistries)
 
     def offered(self, name: str) -> np.ndarray:
-        """What ``_note`` or ``weigh`` wrote last, (realization, segment, region, chemistry) float32; of use where a chemistry is open to somebody."""
+        """What ``_note`` or ``weigh`` wrote last, (realization, segment, region, chemistry) float32; of no use where nobody is offered it."""
         worlds, segments, regions, chemistries = self.shape
         return np.moveaxis(self.offer[..., OFFER.index(name)].reshape(segments, regions, worlds, chemistries), 2, 0)
 

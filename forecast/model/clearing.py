@@ -13,7 +13,7 @@ from forecast.model.calendar import MONTHS_PER_YEAR
 
 STEEPEST = 1.0  # no trader carries a growth (logarithm a year) beyond this forward
 LARGEST_REVISION = 0.2  # logarithm a month by which the record may correct stocks
-FIRST_PLANTS = 0.1  # of use: the growth of converters is reckoned from plants of at least this
+FIRST_PLANTS = 0.1  # of use: growth of converters is reckoned from plants of at least this, so that there can be first ones
 HALFWAY = 0.5  # what is on its way is used between now and the end of its cover
 RESERVE = 0.1  # share of stocks that traders never count as gone
 

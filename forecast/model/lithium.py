@@ -51,7 +51,7 @@ class Lithium(Block):
     other_demand: Path = path("t/year", "Lithium carbonate equivalent used outside batteries", "Busch et al. 2025 from USGS MYB 2018; earlier years extrapolated", {2015: 95000, 2018: 107000, 2022: 119466, 2024: 123840, 2030: 138186, 2040: 167768, 2050: 198579}, at_least=0)
 
 
-PATHS = ("other_demand", "raw_ore")
+PATHS = ("other_demand", "raw_ore")  # change with the calendar and are handed to kernels month by month
 
 
 class LithiumMarket:

@@ -49,7 +49,6 @@ print(found == ours, told == ["meanwhile"] + [ours] * {fails})
 
 
 ROLLED = """
-import sys
 import numpy as np
 from forecast import loading
 from tests.unit.test_loading import kernel
