@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import simpy
 
 from forecast.ensemble.design import draw
 from forecast.layout import blank
@@ -143,6 +144,17 @@ def test_half_of_the_buyers_need_more_than_the_median_requirement():
         market.specific_energy[...] = energy / shoppers.chemistries.packing[:, 0]
         shoppers.weigh(market, 0)
         np.testing.assert_allclose(shoppers.offered("specific_energy")[:, CARS], expected, atol=1e-6)
+
+
+def test_what_is_in_use_at_the_start_grows_old_though_nobody_buys_more():
+    shoppers, market = stand()
+    next(shoppers.run(simpy.Environment(), market))
+    before = shoppers.ages.sum(axis=-1)
+    np.testing.assert_array_equal(market.stock, before)
+    market.deliveries[...] = 0
+    shoppers.retire(market)
+    assert (market.retirements > 0).sum() == (before > 0).sum() > 0
+    np.testing.assert_allclose(market.stock + market.retirements, before)
 
 
 def test_batteries_retire_after_their_life_on_average_spread_by_a_quarter():
