@@ -12,7 +12,7 @@ from forecast.ensemble import manifest
 from forecast.ensemble.execute import Outcome, Progress, cores, run
 from forecast.ensemble.plan import Plan
 from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
-from forecast.loading import kernels_as_kept, leave_loops_rolled
+from forecast.loading import compile_faster, kernels_as_kept
 
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
@@ -94,7 +94,7 @@ def get_ready() -> None:
     from forecast.ensemble import export  # noqa: F401
 
     kernels_as_kept()
-    leave_loops_rolled()
+    compile_faster()
     curves.fit(curves.EXAMPLE, 2000 + np.arange(curves.EXAMPLE.size))
 
 

@@ -49,10 +49,13 @@ def notice() -> str:
 
 
 def load_kept() -> None:
-    """Load all kernels before there is a world that calls them, if all are kept; copies of this process then have them."""
+    """Load all kernels before a world calls them, the compiler if some are not kept; copies of this process then have them."""
     global _done
     with _one_at_a_time:
-        if _done or not _all_kept():
+        if _done:
+            return
+        if not _all_kept():
+            loading.load_compiler()
             return
         loading.kernels_as_kept()
         for kernel in kernels().values():
@@ -72,7 +75,7 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
         if not _done and _all_kept():
             loading.kernels_as_kept()
         elif not _done:
-            loading.leave_loops_rolled()
+            loading.compile_faster()
             with suppress(OSError):  # no locks, copies or room here: kernels are then compiled as they are called
                 _together(asked(rehearse), copies)
         _done = True
