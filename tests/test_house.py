@@ -43,7 +43,7 @@ LEVELS = {
         *("recycling", "segments", "suppliers"),
     ),
     "a": (
-        *("accounts", "building", "calendar", "chemistry", "choice", "clearing", "cost", "demand", "extraction", "geography"),
+        *("accounts", "ageing", "building", "calendar", "chemistry", "choice", "clearing", "cost", "demand", "extraction", "geography"),
         *("instructions", "lanes", "learning", "market", "noting", "offers", "powers", "rationing", "trade"),
     ),
 }

@@ -24,8 +24,8 @@ from forecast import loading
 from forecast.errors import ForecastError
 
 MODULES = (
-    "mixing", "model.accounts", "model.building", "model.choice", "model.clearing", "model.demand", "model.extraction", "model.learning",
-    "model.noting", "model.offers", "model.trade",
+    "mixing", "model.accounts", "model.ageing", "model.building", "model.choice", "model.clearing", "model.demand", "model.extraction",
+    "model.learning", "model.noting", "model.offers", "model.trade",
 )  # fmt: skip
 """Where compiled kernels are that a world calls."""
 OF_LARGE_WORLDS = ("mixing.deal",)

@@ -52,9 +52,9 @@ class Shoppers:
         self.first_year = parameters.first_year
         self.on_record = np.array([name in parameters.unexplained.segments for name in self.segments.names], float)
         self.shape = (parameters.size, len(self.segments.names), len(self.regions.names), len(self.chemistries.names))
-        from forecast.model import choice, offers, trade  # compiled code is slow to load and needed only to play
+        from forecast.model import ageing, choice, offers, trade  # compiled code is slow to load and needed only to play
 
-        self.choice, self.offers, self.worlds_last = choice, offers, trade.worlds_last
+        self.ageing, self.choice, self.offers, self.worlds_last = ageing, choice, offers, trade.worlds_last
         self._enrol(seed, realizations)
         self._open_stock()
         worlds, segments, regions, chemistries = self.shape
@@ -237,7 +237,7 @@ class Shoppers:
     def retire(self, market) -> None:
         """Batteries age class by class; those that leave the last class retire."""
         batteries = self.ages, self.pace, market.deliveries, market.retirements, market.stock
-        self.choice.grow_old(*self.worlds_last(*batteries))
+        self.ageing.grow_old(*self.worlds_last(*batteries))
 
 
 @lru_cache(maxsize=1)

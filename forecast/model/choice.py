@@ -49,6 +49,7 @@ OCTAVE = np.float32(1.4426950408889634)  # 1 / log(2)
 SHIFT = np.float32(1.5 * 2.0**23)  # what is added to it loses its fraction
 LEAST = np.float32(-80.0)  # what is e**80 times less likely is out of the question
 PARTY = 16 * LANES  # so many visitors' wishes are added up in single precision
+AHEAD = 2 * LANES  # so many visitors before their turn memory is asked for what they are
 AT_ONCE = 8  # places written down without a look whether there is another
 LATEST = 32000  # a month beyond any horizon
 TASTES, NEEDS = 5, 4
@@ -147,8 +148,8 @@ def list_due(before, due, owned, start, buyer, when, mine, until):
 
 
 @njit(inline="always")
-def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, first_buyer, cell_key, key, cell, who, bits):
-    """Note who falls due this month in a cell, world by world, and whose luck it is; ask memory for what they are."""
+def _those_due(month, buyer, when, mine, places, visitor, own, until, first_buyer, cell_key, key, cell, who, bits):
+    """Note who falls due this month in a cell, world by world, and whose luck it is."""
     now, here, worlds = np.int16(month), until[cell * len(key)], len(key)
     occasion, first = np.uint64(month) * GOLDEN, here
     for r in range(worlds):
@@ -158,15 +159,22 @@ def _those_due(month, buyer, when, mine, places, visitor, own, until, profile, f
             here = _write_down(_first(equal(when, group, now), end - group), group, visitor, here)
         for visit in range(begin, here):
             place = np.int64(number(visitor, visit))
-            me = number(buyer, place)
-            note(who, visit - first, me)
+            note(who, visit - first, number(buyer, place))
             note(own, visit, number(mine, place))
-            fetch(profile, np.int64(me) * TRAITS)
-            fetch(profile, np.int64(me) * TRAITS + TRAITS - 1)
-            note(bits, visit - first, (name ^ (cell_key + np.uint64(me - first_buyer) * BUYER)) + occasion)
+        for i in range(begin - first, here - first):  # by itself, so that it runs as vectors
+            note(bits, i, (name ^ (cell_key + np.uint64(number(who, i) - first_buyer) * BUYER)) + occasion)
         until[row + 1] = here
-    for spare in range(LANES):
+    for spare in range(LANES + AHEAD):
         note(who, here - first + spare, np.int32(0))
+
+
+@njit(inline="always")
+def _ask_for(profile, who, begin):
+    """Ask memory for what some visitors are, whose turn comes soon."""
+    for i in range(begin, begin + LANES):
+        row = np.int64(number(who, i)) * TRAITS
+        fetch(profile, row)
+        fetch(profile, row + TRAITS - 1)
 
 
 @njit(inline="always")
@@ -256,10 +264,10 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
     largest_cell = 0
     for c in range(cells):  # loops, here and below: what numpy offers takes seconds to compile
         largest_cell = max(largest_cell, places[(c + 1) * worlds] - places[c * worlds])
-    who, bits, mark = np.empty(largest_cell + LANES, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
+    who, bits, mark = np.empty(largest_cell + LANES + AHEAD, np.int32), np.empty(largest_cell, np.uint64), np.empty(largest_cell + LANES, np.float32)
     offered, weight, wishes = np.empty(chemistries, np.float32), np.empty(chemistries * LANES, np.float32), np.empty(chemistries * LANES, np.float32)
     for c in range(cells):
-        _those_due(month, buyer, when, mine, places, visitor, own, until, profile, start[c], cell_key[c], key, c, who, bits)
+        _those_due(month, buyer, when, mine, places, visitor, own, until, start[c], cell_key[c], key, c, who, bits)
         _deal(until[c * worlds], until[(c + 1) * worlds], bits, mark, luck)
         first = until[c * worlds]
         for r in range(worlds):
@@ -274,6 +282,7 @@ def shop(month, buyer, when, mine, places, visitor, own, pick, luck, until, prof
                 for j in range(choices):
                     put(wishes, j * LANES, spread(NONE))
                 for i in range(0, count, LANES):
+                    _ask_for(profile, who, there + i + AHEAD)
                     traits, habit = columns(profile, who, there + i), wholes(own, party + i)
                     best = _weigh_up(traits, habit, ranks() < NONE, offer, at, chemistries, weight)
                     if any_of(best == NEVER):
@@ -364,36 +373,3 @@ def enrol(due, owned, start, habit, left, shares, life):
                 reached += shares[r, c, k]
             for buyer in range(start[c], start[c + 1]):
                 note(due, row + buyer, np.int16(np.int32(min(number(left, buyer) * life[r, c], LATEST))))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def grow_old(ages, pace, bought, retired, stock):
-    """Move batteries in use on through their classes of age; what was bought is young, and what leaves the last class retires.
-
-    Realizations are the last axis here, so that they run as vectors.
-
-    ages     (segment, region, chemistry, class, realization)  GWh in use, changed
-    pace     (segment, chemistry, realization)                 share of a class that moves on this month
-    bought   (segment, region, chemistry, realization)         GWh
-    retired  (segment, region, chemistry, realization)         written, GWh
-    stock    (segment, region, chemistry, realization)         of a month ago, brought up to date, GWh; where none was or comes nobody looks
-    """
-    segments, regions, chemistries, classes, worlds = ages.shape
-    coming, total = np.empty(worlds), np.empty(worlds)
-    for s in range(segments):
-        for g in range(regions):
-            for k in range(chemistries):
-                some = 0.0
-                for r in range(worlds):
-                    coming[r], total[r], retired[s, g, k, r] = bought[s, g, k, r], 0.0, 0.0
-                    some = max(some, coming[r] + stock[s, g, k, r])
-                if some == 0.0:
-                    continue
-                for a in range(classes):
-                    for r in range(worlds):
-                        moving = ages[s, g, k, a, r] * pace[s, k, r]
-                        ages[s, g, k, a, r] += coming[r] - moving
-                        total[r] += ages[s, g, k, a, r]
-                        coming[r] = moving
-                for r in range(worlds):
-                    retired[s, g, k, r], stock[s, g, k, r] = coming[r], total[r]
