@@ -36,6 +36,9 @@ DESIGN = (2018, 2019, 2020)
 """Origins that were looked at again and again while the model was changed."""
 GOAL = {"cell_price": 0.2, "lithium_price": 0.2, "lfp_share_world": 0.2, "lfp_share_china": 0.2, "lfp_share_europe": 0.2}
 GOAL |= {"lfp_share_united_states": 0.2, "ev_battery_demand": 0.0, "storage_demand": 0.0}
+INTERVALS = {"coverage_50": (0.25, 0.75, 0.4, 0.6), "coverage_90": (0.05, 0.95, 0.8, 0.97)}
+"""Quantiles between which an interval lies, and what share of values it should hold."""
+TRIALS = 20_000
 SHOWN = 20
 
 
@@ -63,8 +66,7 @@ def verdict(scored: xr.Dataset, origins: Iterable[int]) -> str:
     made = rows(pooled(scored.sel(origin=list(origins)), POOLED))
     met = [row["series"] for row in made if row["skill"] is not None and row["skill"] > GOAL[row["series"]]]
     missed = [f"{row['series']} ({figure(row['skill'], '{:+.2f}')})" for row in made if row["series"] not in met]
-    wide = [row["series"] for row in made if not 0.8 <= row["coverage_90"] <= 0.97]
-    half = [row["series"] for row in made if not 0.4 <= row["coverage_50"] <= 0.6]
+    half, wide = ([row["series"] for row in made if not holds(name, row[name])] for name in INTERVALS)
     told = f"Skill is above its goal for {len(met)} of {len(made)} series" + (
         f"; it falls short for {', '.join(missed)}. " if missed else ". "
     )
@@ -72,6 +74,33 @@ def verdict(scored: xr.Dataset, origins: Iterable[int]) -> str:
     told += f" (not for {', '.join(wide)})" if wide else ""
     told += f", the 50 % interval 40-60 % for {len(made) - len(half)}" + (f" (not for {', '.join(half)})." if half else ".")
     return told
+
+
+def holds(interval: str, share: Any) -> Any:
+    """Whether an interval holds as many values as it should."""
+    _, _, least, most = INTERVALS[interval]
+    return (least <= share) & (share <= most)
+
+
+def were_it_right(made: xr.Dataset, scored: xr.Dataset) -> str:
+    """How many goals of intervals are met if what comes is a member of the forecasts themselves, at random for each origin."""
+    one = made.sel(forecaster="model", horizon=list(POOLED))
+    forecast = one["prediction"].transpose("series", "origin", "horizon", "draw").values
+    known = one["observed"].notnull().transpose("series", "origin", "horizon").values
+    members = np.random.default_rng(1).integers(forecast.shape[-1], size=(forecast.shape[1], TRIALS))
+    met = np.zeros(TRIALS, int)
+    for name, (lower, upper, *_) in INTERVALS.items():
+        low, high = np.nanquantile(forecast, (lower, upper), axis=-1)[..., None]
+        inside = (low <= forecast) & (forecast <= high) & known[..., None]
+        held = sum(inside[:, origin, :, members[origin]].sum(axis=-1) for origin in range(forecast.shape[1]))  # (trial, series)
+        met += holds(name, held / known.sum(axis=(1, 2))).sum(axis=-1)
+    here = sum(int(holds(name, row[name])) for row in rows(pooled(scored, POOLED)) for name in INTERVALS)
+    goals, (few, many) = len(INTERVALS) * len(forecast), np.quantile(met, (0.05, 0.95))
+    return (
+        f"Points are few. Were every forecast right, that is, were what came one of its own {forecast.shape[-1]} members, "
+        f"{met.mean():.1f} of these {goals} goals for intervals would be met on average, {few:.0f} to {many:.0f} in nine cases of ten, "
+        f"and all of them in {100 * (met == goals).mean():.1f} % of cases. Here {here} are."
+    )
 
 
 def pooled_coverage(scored: xr.Dataset) -> str:
@@ -121,11 +150,13 @@ def lithium_fans(made: xr.Dataset) -> str:
     for origin in (2020, 2021):
         for year in (2022, 2024):
             one = made.sel(series="lithium_price", origin=origin, horizon=year - origin)
-            low, middle, high = one["prediction"].sel(forecaster="model").quantile((0.05, 0.5, 0.95), "draw").values.tolist()
+            draws = one["prediction"].sel(forecaster="model")
+            low, middle, high = draws.quantile((0.05, 0.5, 0.95), "draw").values.tolist()
             value = float(one["observed"])
             inside = "inside" if low <= value <= high else "outside"
-            body.append((origin, year, f"{value:,.0f}", f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}", inside))
-    return table(("from the end of", "year", "observed USD/t", "median", "90 %", ""), body)
+            above = f"{100 * float((draws > value).mean()):.1f} %"
+            body.append((origin, year, f"{value:,.0f}", f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}", inside, above))
+    return table(("from the end of", "year", "observed USD/t", "median", "90 %", "", "members above it"), body)
 
 
 def brief(value: float) -> str:
@@ -220,8 +251,7 @@ def shortfalls(scored: xr.Dataset) -> str:
     lines = []
     for row in rows(pooled(scored, POOLED)):
         missed = row["skill"] is None or row["skill"] <= GOAL[row["series"]]
-        off = not (0.8 <= row["coverage_90"] <= 0.97 and 0.4 <= row["coverage_50"] <= 0.6)
-        if missed or off:
+        if missed or not all(holds(name, row[name]) for name in INTERVALS):
             skill = f"skill {figure(row['skill'], '{:+.2f}')} (goal above {GOAL[row['series']]:.1f})"
             told = f"{skill}, 50 % holds {figure(row['coverage_50'])}, 90 % {figure(row['coverage_90'])}"
             lines.append(f"- **{row['series']}**: {told}; {REASONS[row['series']]}")
@@ -262,6 +292,7 @@ def write(outputs: Path) -> str:
         "design_origins": score_table(scored, DESIGN),
         "later_origins": score_table(scored, later),
         "coverage": pooled_coverage(scored),
+        "luck": were_it_right(made, scored),
         "forecasters": all_forecasters(scored),
         "horizons": horizons(scored),
         "tests": tests(scored),

@@ -88,6 +88,7 @@ def compile_faster() -> None:
 
         set_option("forecast", ROLLED)
         _remember_kinds()
+        _leave_calls_plain()
         _faster = True
 
 
@@ -115,6 +116,21 @@ def _remember_kinds() -> None:
         return known[asked]
 
     BaseFunction.get_call_type = remembered  # type: ignore[assignment]
+
+
+def _leave_calls_plain() -> None:
+    """Let LLVM leave as it is what hands a kernel its arguments: a twentieth of the time to compile, for 0.3 us in a call."""
+    from numba.core.callwrapper import PyCallWrapper
+
+    build = PyCallWrapper.build
+
+    def plainly(wrapper: Any) -> Any:
+        call, rest = build(wrapper)
+        for attribute in ("noinline", "optnone"):
+            call.attributes.add(attribute)
+        return call, rest
+
+    PyCallWrapper.build = plainly  # type: ignore[method-assign]
 
 
 def may_end() -> bool:
