@@ -105,7 +105,7 @@ $(OUTPUTS)/calibration-check.nc: $(filter-out scenarios/%.nc,$(ENGINE)) scenario
 	@mkdir -p $(@D)
 	@$(FORECAST) calibrate baseline --set prior= --until 2024 --check $(TRIALS) --output $@ --workers $(WORKERS) --force
 
-hindcast: $(OUTPUTS)/hindcast/scores.json ## the track record: forecasts from 2018-23, scored, in outputs/hindcast (minutes)
+hindcast: $(OUTPUTS)/hindcast/scores.json ## the track record: forecasts from 2018-24, scored, in outputs/hindcast (minutes)
 
 $(OUTPUTS)/hindcast/scores.json: $(filter-out scenarios/%.nc,$(ENGINE)) scenarios/baseline.yaml $(PACKAGE)
 	@$(FORECAST) hindcast baseline --set prior= --members $(MEMBERS) --output $(@D) --workers $(WORKERS) --force

@@ -39,6 +39,8 @@ GOAL |= {"lfp_share_united_states": 0.2, "ev_battery_demand": 0.0, "storage_dema
 INTERVALS = {"coverage_50": (0.25, 0.75, 0.4, 0.6), "coverage_90": (0.05, 0.95, 0.8, 0.97)}
 """Quantiles between which an interval lies, and what share of values it should hold."""
 TRIALS = 20_000
+UNSEEN = 2025
+"""The first year of which nothing was on file while the model was made."""
 SHOWN = 20
 
 
@@ -86,7 +88,8 @@ def were_it_right(made: xr.Dataset, scored: xr.Dataset) -> str:
     """How many goals of intervals are met if what comes is a member of the forecasts themselves, at random for each origin."""
     one = made.sel(forecaster="model", horizon=list(POOLED))
     forecast = one["prediction"].transpose("series", "origin", "horizon", "draw").values
-    known = one["observed"].notnull().transpose("series", "origin", "horizon").values
+    judged = scored["inside_90"].sel(forecaster="model", horizon=list(POOLED))
+    known = judged.notnull().transpose("series", "origin", "horizon").values
     members = np.random.default_rng(1).integers(forecast.shape[-1], size=(forecast.shape[1], TRIALS))
     met = np.zeros(TRIALS, int)
     for name, (lower, upper, *_) in INTERVALS.items():
@@ -97,8 +100,9 @@ def were_it_right(made: xr.Dataset, scored: xr.Dataset) -> str:
     here = sum(int(holds(name, row[name])) for row in rows(pooled(scored, POOLED)) for name in INTERVALS)
     goals, (few, many) = len(INTERVALS) * len(forecast), np.quantile(met, (0.05, 0.95))
     return (
-        f"Points are few. Were every forecast right, that is, were what came one of its own {forecast.shape[-1]} members, "
-        f"{met.mean():.1f} of these {goals} goals for intervals would be met on average, {few:.0f} to {many:.0f} in nine cases of ten, "
+        f"Points are few. Were every forecast right, that is, were what came one of its own {forecast.shape[-1]} members, drawn anew for "
+        f"each origin (though origins share years, so that luck weighs more than this), {met.mean():.1f} of these {goals} goals for "
+        f"intervals would be met on average, {few:.0f} to {many:.0f} in nine cases of ten, "
         f"and all of them in {100 * (met == goals).mean():.1f} % of cases. Here {here} are."
     )
 
@@ -157,6 +161,27 @@ def lithium_fans(made: xr.Dataset) -> str:
             above = f"{100 * float((draws > value).mean()):.1f} %"
             body.append((origin, year, f"{value:,.0f}", f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}", inside, above))
     return table(("from the end of", "year", "observed USD/t", "median", "90 %", "", "members above it"), body)
+
+
+def unseen(made: xr.Dataset, scored: xr.Dataset) -> str:
+    """What was forecast of the first year that nobody had seen, from each year in whose scores it counts."""
+    best = pooled(scored, POOLED)["best_rival"]
+    body = []
+    for name in made["series"].values.tolist():
+        for ahead in POOLED:
+            place = {"series": name, "origin": UNSEEN - ahead, "horizon": ahead}
+            one, rival = made.sel(place), str(best.sel(series=name).item())
+            came, points = float(one["observed"]), scored["crps"].sel(place)
+            if np.isnan(came):
+                continue
+            draws = one["prediction"].sel(forecaster="model")
+            low, lower, middle, upper, high = draws.quantile((0.05, 0.25, 0.5, 0.75, 0.95), "draw").values
+            inside = "within 50 %" if lower <= came <= upper else "within 90 %" if low <= came <= high else "outside"
+            crps = [figure(float(points.sel(forecaster=who)), "{:.3f}") for who in ("model", rival)]
+            fan = (brief(value) for value in (middle, low, high))
+            body.append((name, f"{came:,.4g}", UNSEEN - ahead, *fan, inside, crps[0], rival, crps[1]))
+    head = ("series", f"came in {UNSEEN}", "from the end of", "median", "5 %", "95 %", "", "CRPS", "best rival", "its CRPS")
+    return table(head, body)
 
 
 def brief(value: float) -> str:
@@ -297,6 +322,7 @@ def write(outputs: Path) -> str:
         "horizons": horizons(scored),
         "tests": tests(scored),
         "lithium": lithium_fans(made),
+        "unseen": unseen(made, scored),
         "parameters": parameters,
         "surprises": surprises,
         "rejection": rejection(),

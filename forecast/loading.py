@@ -81,14 +81,15 @@ def kernels_as_kept() -> None:
 
 
 def compile_faster() -> None:
-    """Compile faster from now on, once in a process; what is compiled runs as fast, and to the same bits."""
+    """Compile faster from now on, once in a process, to the same bits."""
     global _faster
     if _ours and not _faster:
         from llvmlite.binding import set_option
 
         set_option("forecast", ROLLED)
-        _remember_kinds()
-        _leave_calls_plain()
+        with suppress(ImportError, AttributeError):  # another numba compiles as it does
+            _remember_kinds()
+            _leave_calls_plain()
         _faster = True
 
 
@@ -102,6 +103,7 @@ def load_compiler() -> None:
 
 def _remember_kinds() -> None:
     """Let numba remember what functions make of kinds of arguments: it finds out anew wherever one is called, a tenth of its time."""
+    from numba.core.targetconfig import ConfigStack
     from numba.core.types.functions import BaseFunction
 
     known: dict[Any, Any] = {}
@@ -110,7 +112,7 @@ def _remember_kinds() -> None:
     def remembered(function: Any, context: Any, kinds: Any, named: Any) -> Any:
         if named or not all(kind.is_precise() for kind in kinds):
             return find(function, context, kinds, named)
-        asked = function, context, kinds
+        asked = function, context, kinds, ConfigStack.top_or_none()  # what is compiled within goes by the options of what calls it
         if asked not in known:
             known[asked] = find(function, context, kinds, named)
         return known[asked]

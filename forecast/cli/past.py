@@ -15,7 +15,7 @@ SHOWN = 15
 
 
 class Range(click.ParamType):
-    """Whole numbers: ``2018..2023``, ``2020``, or several with commas."""
+    """Whole numbers: ``2018..2024``, ``2020``, or several with commas."""
 
     name = "A..B"
 
@@ -27,7 +27,7 @@ class Range(click.ParamType):
         for part in str(value).split(","):
             match = YEARS.fullmatch(part.strip())
             if match is None or (match[2] and int(match[2]) < int(match[1])):
-                self.fail(f"{value!r}: must be such as 2018..2023 or 2019,2021", param, ctx)
+                self.fail(f"{value!r}: must be such as 2018..2024 or 2019,2021", param, ctx)
             found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
         return tuple(sorted(found))
 
@@ -130,7 +130,7 @@ def _check(scenario: Any, until: int, trials: int, file: Path, members: int | No
 
 @click.command(cls=Command, short_help="The track record: forecasts from past years, scored.")
 @click.argument("scenario", default="baseline")
-@click.option("--origins", type=Range(), default="2018..2023", show_default=True, help="Years from whose end to forecast.")
+@click.option("--origins", type=Range(), default="2018..2024", show_default=True, help="Years from whose end to forecast.")
 @click.option("--horizon", type=Range(), default="1..5", show_default=True, help="Years ahead.")
 @click.option("--series", multiple=True, metavar="NAME", help="Only this series; can be repeated.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("outputs/hindcast"), show_default=True, help="Folder.")

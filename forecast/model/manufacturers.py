@@ -258,6 +258,6 @@ class Manufacturers:
         )
 
     def fail(self, market) -> None:
-        """Beyond its lenders' patience a maker closes; others take over its lines, nearest knowledge first."""
+        """Beyond its lenders' patience a maker closes; makers of the same chemistry take over its lines, in proportion to their own."""
         credit, patience = self.industry.credit, self.industry.patience
         self.accounts.fail(*self.trade.worlds_last(market.cash, market.revenue, credit, patience, market.failing, market.alive, market.capacity))

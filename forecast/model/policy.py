@@ -23,7 +23,7 @@ KINDS = {
     "stockpile": "buys lithium into a public stock (negative: sells), t/year",
     "mine_outage": "takes the share of output from the mines named",
     "incident": "raises the hazard that buyers see in `chemistries`",
-    "bankruptcy": "the maker named fails; its lines are sold",
+    "bankruptcy": "the maker named fails; its lines go to others",
     "lithium_price": "multiplies by `size` what traders think lithium stocks are worth (a scare or a rush outside the model)",
     "programme": "multiplies the pass rate of programmes on `chemistries`",
     "demand": "multiplies demand in `segments` and `regions` by `size`, from 0.1 to 10; yearly figures on record hold what it did",

@@ -45,23 +45,21 @@ def workload(buyers: int = 100_000, months: int = 300, worlds: int = 1, seed: in
 
 
 def compiled(c: SimpleNamespace) -> Callable[[int], np.ndarray]:
-    """The kernels of the model; what they play returns how often each chemistry is chosen (month, chemistry), as all of these do.
-
-    The others count choices; the kernels add up their probabilities, which is what the model goes by.
-    """
+    """The kernels of the model; what they play returns how often each chemistry was chosen (month, chemistry), as all of these do."""
     profile, wish = np.concatenate([c.taste, c.need, c.openness[:, None]], axis=1), np.zeros(c.base.shape)
     offers = [twins.offer_of(c, base, slope) for base, slope in zip(c.bases, c.slopes, strict=True)]
     with twins.in_pieces(c) as standing:
         pass  # laid out once, as the model does
 
     def play(months: int) -> np.ndarray:
-        counts = np.zeros((months, CHEMISTRIES))
+        counts = np.zeros((months, CHEMISTRIES), np.int64)
         for month in range(months):
             if month % LISTED == 0:
                 choice.list_due(month + LISTED, *standing, c.start, *c.listed)
             choice.shop(month, *c.listed, *c.visits, profile, c.start, c.cell_key, c.key, offers[month], wish)
             choice.take_home(month, *c.listed[1:3], *c.visits, c.fill, c.life, c.life_factor)
-            counts[month] = wish.sum(axis=(0, 1))
+            _, _, chosen, _, until = c.visits
+            counts[month] += np.bincount(chosen[: until[-1]], minlength=CHEMISTRIES)
         return counts
 
     return play

@@ -257,7 +257,7 @@ def test_hindcast_has_defaults_that_need_no_option(asked, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["cell_price", "3", "0.1", "-"]
     assert "horizons 1 to 3 years together" in lines[3]
-    assert "with n = 6 overlapping forecasts" in lines[4]
+    assert "with n = 7 overlapping forecasts" in lines[4]
     assert lines[-1] == "outputs/hindcast"
 
 
@@ -275,7 +275,7 @@ def test_origins_are_years_and_ranges_of_years(asked, origins, years):
 def test_what_is_no_range_is_wrong_usage(asked, capsys, option, wrong):
     assert cli.status(["hindcast", option, wrong]) == 2
     shown = capsys.readouterr()
-    assert "must be such as 2018..2023 or 2019,2021" in shown.err
+    assert "must be such as 2018..2024 or 2019,2021" in shown.err
     assert (shown.out, asked) == ("", [])
 
 
@@ -296,7 +296,7 @@ def test_the_horizon_is_the_last_of_its_years(asked, capsys):
         ("--origins 2014", 3, "origin 2014: must be a year from 2017 to 2024"),
         ("--origins 2030", 3, "origin 2030: must be a year from 2017 to 2024"),
         ("--origins 2020..2030", 3, "must be a year from 2017 to 2024"),
-        ("--origins 2024", 3, "nothing is known of the years after it"),
+        ("--origins 2024 --series lfp_share_world", 3, "nothing is known of the years after it"),
         ("--series lithum_price", 3, "allowed: cell_price, lithium_price"),
         ("--horizon 0", 1, "horizon 0: must be from 1 to 10 years"),
         ("--horizon 1..11", 1, "horizon 11: must be from 1 to 10 years"),

@@ -128,10 +128,10 @@ def test_each_series_with_vintages_gives_some_of_them():
 
 
 def test_an_origin_before_the_first_or_after_the_last_year_is_refused():
-    with pytest.raises(DataError, match=r"as_known lithium_price, world, origin 2013: .* 2014 to 2024"):
+    with pytest.raises(DataError, match=r"as_known lithium_price, world, origin 2013: .* 2014 to 2025"):
         as_known("lithium_price", origin=2013)
-    with pytest.raises(DataError, match=r"origin 2025: .* 2014 to 2024"):
-        as_known("lithium_price", origin=2025)
+    with pytest.raises(DataError, match=r"origin 2026: .* 2014 to 2025"):
+        as_known("lithium_price", origin=2026)
 
 
 def test_a_series_that_never_says_when_it_was_public_is_refused():
