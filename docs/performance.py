@@ -58,7 +58,8 @@ def line(rows: Rows, by: str) -> tuple[float, float, float]:
 def line_told(rows: Rows, by: str, step: int) -> str:
     """The line in words."""
     start, slope, off = line(rows, by)
-    return f"Of seconds of a core, the line {start:.2g} s + {slope * step:.2g} s for {step:,} {by} passes within {100 * off:.0f} % of every point."
+    fit = f"{start:.2g} s + {slope * step:.2g} s for {step:,} {by}"
+    return f"Of seconds of a core, the line {fit} passes within {100 * off:.0f} % of every point."
 
 
 def verdict(rows: Rows) -> str:

@@ -103,7 +103,7 @@ def were_it_right(made: xr.Dataset, scored: xr.Dataset) -> str:
         f"Points are few. Were every forecast right, that is, were what came one of its own {forecast.shape[-1]} members, drawn anew for "
         f"each origin (though origins share years, so that luck weighs more than this), {met.mean():.1f} of these {goals} goals for "
         f"intervals would be met on average, {few:.0f} to {many:.0f} in nine cases of ten, "
-        f"and all of them in {100 * (met == goals).mean():.1f} % of cases. Here {here} are."
+        f"and all of them in {100 * (met == goals).mean():.1g} % of cases. Here {here} are."
     )
 
 
@@ -166,7 +166,7 @@ def lithium_fans(made: xr.Dataset) -> str:
 def unseen(made: xr.Dataset, scored: xr.Dataset) -> str:
     """What was forecast of the first year that nobody had seen, from each year in whose scores it counts."""
     best = pooled(scored, POOLED)["best_rival"]
-    body = []
+    body, held, better, best_of_all = [], [], [], []
     for name in made["series"].values.tolist():
         for ahead in POOLED:
             place = {"series": name, "origin": UNSEEN - ahead, "horizon": ahead}
@@ -177,11 +177,19 @@ def unseen(made: xr.Dataset, scored: xr.Dataset) -> str:
             draws = one["prediction"].sel(forecaster="model")
             low, lower, middle, upper, high = draws.quantile((0.05, 0.25, 0.5, 0.75, 0.95), "draw").values
             inside = "within 50 %" if lower <= came <= upper else "within 90 %" if low <= came <= high else "outside"
-            crps = [figure(float(points.sel(forecaster=who)), "{:.3f}") for who in ("model", rival)]
-            fan = (brief(value) for value in (middle, low, high))
-            body.append((name, f"{came:,.4g}", UNSEEN - ahead, *fan, inside, crps[0], rival, crps[1]))
-    head = ("series", f"came in {UNSEEN}", "from the end of", "median", "5 %", "95 %", "", "CRPS", "best rival", "its CRPS")
-    return table(head, body)
+            own, other = (float(points.sel(forecaster=who)) for who in ("model", rival))
+            told = (f"{value:,.0f}" for value in (came, middle, low, high))
+            body.append((name, UNSEEN - ahead, *told, inside, figure(own, "{:.3f}"), rival, figure(other, "{:.3f}")))
+            if ahead == 1:
+                held.append(inside == "within 50 %")
+                better.append(own < other)
+                best_of_all.append(own <= float(points.min()))
+    head = ("series", "from the end of", f"came in {UNSEEN}", "median", "5 %", "95 %", "", "CRPS", "best rival", "its CRPS")
+    return (
+        f"From the end of {UNSEEN - 1}, the 50 % interval holds {sum(held)} of {len(held)} values; the CRPS is smaller than that of the "
+        f"rival that is best over all origins for {sum(better)}, and than that of every rival for {sum(best_of_all)}. "
+        f"So few figures of one year say little; more will follow.\n\n{table(head, body)}"
+    )
 
 
 def brief(value: float) -> str:
