@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,7 +85,7 @@ class Processes:
         pool = ProcessPoolExecutor(workers, context, _begin, (work, workers))
         ended: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
         try:
-            with _quiet_start():
+            with _quiet_start(), nullcontext() if loading.may_copy() else _without_script(work):
                 for block in blocks:
                     pool.submit(_work, block).add_done_callback(partial(_tell, ended, block))
             if self.meanwhile is not None:
@@ -115,6 +117,24 @@ def _quiet_start() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+@contextmanager
+def _without_script(work: Work) -> Iterator[None]:
+    """Start processes that do not run again the script that is running, unless the work is defined in it.
+
+    A new process would run all of it to know what is defined there, come to where processes are started, and wait for ever.
+    """
+    script = sys.modules["__main__"]
+    if b"__main__" in pickle.dumps(work):
+        yield
+        return
+    hidden = {name: vars(script).pop(name) for name in ("__file__", "__spec__") if name in vars(script)}
+    script.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(script).update(hidden)
 
 
 def _tell(ended: SimpleQueue[tuple[int, Any, BaseException | None]], block: int, future: Future[Any]) -> None:

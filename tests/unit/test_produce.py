@@ -1,8 +1,10 @@
 """From a scenario to a folder with results, summary and pictures, and from that folder to the same bytes again."""
 
+import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import fake_world
 import pytest
@@ -12,6 +14,19 @@ from forecast.assess import pictures, produce
 from forecast.ensemble import execute, store
 from forecast.errors import ForecastError
 from forecast.scenario import load
+
+
+SCRIPT = """
+from functools import partial
+
+import fake_world
+from forecast.assess import produce
+from forecast.ensemble import execute
+
+print("begins")
+produce.run = partial(execute.run, simulate=fake_world.simulate)
+print(produce.run_ensemble("baseline", 4, folder="here", workers=2, block=1, pictures=False).realizations)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +52,16 @@ def test_the_resolved_scenario_gives_the_same_bytes(made, tmp_path):
     assert produce.name_of(again) == "baseline"
     outcome = produce.run_ensemble(again, 3, 1, folder=tmp_path / "again", workers=2, pictures=True)
     assert (outcome.folder / "manifest.json").read_bytes() == (made.folder / "manifest.json").read_bytes()
+
+
+def test_a_script_that_runs_an_ensemble_is_not_run_again_by_its_workers(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    path = os.pathsep.join([str(Path(fake_world.__file__).parent), str(Path(forecast.__file__).parent.parent)])
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "begins\n4\n", "")
 
 
 @pytest.mark.parametrize(("realizations", "asked", "drawn"), [(9, None, False), (10, None, True), (9, True, True), (10, False, False)])
