@@ -24,6 +24,8 @@ MEASURES = {
 }
 SHIFTS = ("share_year", "entry_year", "commercial_year", "crossover_year")
 OUTCOMES = ("both", "only_a", "only_b", "neither")
+FEWEST = 10
+"""Realizations from which a shift says something."""
 
 
 def title(results: xr.Dataset, otherwise: str) -> str:
@@ -38,8 +40,9 @@ def check_pairs(a: xr.Dataset, b: xr.Dataset) -> None:
     if "seed" not in a.attrs or a.attrs["seed"] != b.attrs.get("seed"):
         raise StoreError(f"{names} cannot be paired: seeds {a.attrs.get('seed')} and {b.attrs.get('seed')}; {advice}")
     if not np.array_equal(a["realization"].values, b["realization"].values):
-        count = f"{a.sizes['realization']} and {b.sizes['realization']} realizations"
-        raise StoreError(f"{names} cannot be paired: their realizations differ ({count}); {advice}")
+        numbers = (each["realization"].values for each in (a, b))
+        which = " and ".join(f"{len(each)} from {each[0]} to {each[-1]}" for each in numbers)
+        raise StoreError(f"{names} cannot be paired: their realizations differ ({which}); {advice}")
 
 
 def measures(results: xr.Dataset) -> xr.Dataset:
@@ -206,6 +209,18 @@ def rows(comparison: xr.Dataset, years: tuple[int, ...] | None = None) -> list[d
         if f"{name}_shift" in comparison:
             table += shift_rows(comparison, name)
     return table
+
+
+def sure(row: dict, realizations: int) -> bool:
+    """Whether a row of ``rows`` differs by more than chance: its mean, or how often one alone reaches it, is two standard errors from zero.
+
+    A milestone also differs where 90 % of the realizations in which both reach it, ``FEWEST`` of them at the least, shift the same way.
+    """
+    if "measure" in row:
+        return abs(row["mean"] or 0.0) > 2 * (row["standard_error"] or 0.0)  # of what is not there, 0
+    apart, alone = (row["only_a"] or 0.0) - (row["only_b"] or 0.0), (row["only_a"] or 0.0) + (row["only_b"] or 0.0)
+    same_way = (row["low"] or 0.0) > 0 or (row["high"] or 0.0) < 0
+    return apart**2 > 4 * (alone - apart**2) / realizations or (same_way and (row["both"] or 0.0) * realizations >= FEWEST)
 
 
 def keys(array: xr.DataArray) -> list[tuple[tuple[int, ...], dict]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from forecast.errors import ForecastError
 from forecast.model.programmes import STAGES
 from forecast.report import views
 from forecast.report.views import ALL, WORLD, all_deliveries, by_year, in_blocks, shares, world_deliveries
@@ -167,9 +168,13 @@ def rows(found: xr.Dataset, region: str | None = WORLD, thresholds: tuple[float,
     """One row per milestone, segment, region, chemistry and threshold; a year is None where it is after the last year.
 
     region  only this one, or None for all
+
+    Raises ForecastError for a region that is not there.
     """
     chosen = found.sel(threshold=list(thresholds))
     if region is not None:
+        if region not in chosen["region"].values:
+            raise ForecastError(f"region {region}: not in these results; there are {', '.join(chosen['region'].values)}")
         chosen = chosen.sel(region=[region])
     table = []
     for name in MEANINGS:

@@ -50,7 +50,11 @@ def curves(folder: Path, segment: str | None, chemistry: str | None, as_json: bo
     from forecast.ensemble.store import open_results
 
     table = _only(rows(fit_curves(open_results(folder))), segment=segment, chemistry=chemistry)
-    write_json(table) if as_json else write_table(table)
+    if as_json:
+        write_json(table)
+        return
+    write_table(table)
+    click.echo("\nfive numbers: quantiles 5, 25, 50, 75 and 95 % over realizations; ceilings are shares, durations years")
 
 
 def _only(rows: list[dict[str, Any]], **wanted: str | None) -> list[dict[str, Any]]:
@@ -70,7 +74,7 @@ def _only(rows: list[dict[str, Any]], **wanted: str | None) -> list[dict[str, An
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Also draw the scenarios in one picture (.png, .svg, .pdf).")
 @click.option("--segment", help="Only this segment in the table; `all` for all together.")
 @click.option("--chemistry", help="Only this chemistry in the table.")
-@click.option("--all", "show_all", is_flag=True, help="Also rows whose interval of A - B holds zero.")
+@click.option("--all", "show_all", is_flag=True, help="Also rows that differ by no more than chance.")
 @click.option("--unpaired", is_flag=True, help="For runs whose realizations do not share their luck.")
 @click.option("--fail-if-different", is_flag=True, help="Exit 1 if any interval of A - B leaves out zero.")
 @click.option("--fail-unless-different", is_flag=True, help="Exit 1 if every interval of A - B holds zero.")
@@ -91,14 +95,15 @@ def compare(
 ) -> int:
     """Set A against each of the others, realization by realization: A - B with intervals, and chances.
 
-    The table shows every fifth year and what surely differs; the netCDF file has it all.
+    The table shows every fifth year, and of it where the mean of A - B is more than two standard errors from zero, or one of
+    the two reaches a milestone surely more often; the netCDF file has it all.
 
     \b
     forecast compare outputs/lithium_surge outputs/baseline
     forecast compare outputs/baseline outputs/sodium_fast outputs/sodium_stall --plot sodium.png
     forecast compare outputs/mine outputs/baseline --fail-if-different && echo no difference
     """
-    from forecast.assess.compare import compare_all, differs, rows
+    from forecast.assess.compare import compare_all, differs, rows, sure
     from forecast.ensemble.export import write_netcdf
     from forecast.ensemble.store import open_results
 
@@ -112,12 +117,12 @@ def compare(
     else:
         for name, table in tables.items():
             click.echo(f"{next(iter(named))} minus {name}")
-            told = [row for row in table if show_all or _sure(row)]
+            told = [row for row in table if show_all or sure(row, found[name].attrs["realizations"])]
             for kind in ("measure", "milestone"):
                 click.echo()
                 write_table([row for row in told if kind in row])
             if len(told) < len(table):
-                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by nothing sure; --all shows them")
+                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by no more than chance; --all shows them")
     if output is not None:
         for name, comparison in found.items():
             write_netcdf(comparison, output if len(found) == 1 else output.with_name(f"{output.stem}-{name}{output.suffix}"))
@@ -128,12 +133,6 @@ def compare(
         save(scenario_comparison(named), picture)
     different = any(differs(comparison, float(level)) for comparison in found.values())
     return NOT_SO if (different and fail_if_different) or (fail_unless_different and not different) else 0
-
-
-def _sure(row: dict[str, Any]) -> bool:
-    """Whether the interval of a row leaves out zero, or one scenario alone reaches the milestone in some realizations."""
-    alone = any(row.get(outcome) for outcome in ("only_a", "only_b"))
-    return alone or any((row.get(end) or 0) * sign > 0 for end, sign in (("low", 1), ("high", -1)))
 
 
 def _names(folders: tuple[Path, ...]) -> list[str]:
@@ -165,6 +164,8 @@ def plot(folder: Path, what: str, segment: str | None, output: Path | None) -> N
 
     if what == "all" and segment:
         raise click.UsageError("--segment goes with --what adoption or --what stack")
+    if what == "all" and output is not None and output.suffix in (".png", ".svg", ".pdf"):
+        raise click.UsageError(f"--output {output}: all pictures go into a folder; one into a file, with --what")
     if what == "all":
         files = redraw(folder) if output is None else draw_all(open_results(folder), output, cores())
     else:

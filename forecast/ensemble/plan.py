@@ -83,6 +83,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.realizations < 1:
             raise ForecastError(f"realizations: {self.realizations}; must be at least 1")
+        if not 0 <= self.seed < 2**63:
+            raise ForecastError(f"seed: {self.seed}; must be from 0 to {2**63 - 1}")
         if self.first < 0 or self.first + self.realizations > 2**31 - 1:
             raise ForecastError(f"first realization: {self.first}; must be at least 0, and the last below 2147483647")
         if self.block < 0:

@@ -101,7 +101,7 @@ class Record:
         )
         self.minerals = [(row, parameters.minerals.names.index(self.series.mineral[row])) for row in self._rows("mineral_price")]
         self.target = self._targets(seed, realizations)
-        self.first = np.array([year - parameters.first_year for year in self.series.from_year], int)
+        self.first = np.array([max(year - parameters.first_year, 0) for year in self.series.from_year], int)
         self.lithium = self._lithium_path(parameters.lithium)
         self.contracts = self._contracts(parameters.lithium)
         self.seen = blank((2, parameters.size, len(self.shares)))

@@ -183,19 +183,14 @@ def today_line(axes, today: float | None, text: bool = True) -> None:
 
 
 def apart(places: Sequence[float], gap: float) -> np.ndarray:
-    """Places moved as little as it takes to be a gap apart, in their order and, if there is room, within 0 and 1."""
+    """Places moved as little as it takes (least squares) to be a gap apart, in their order and, if there is room, within 0 and 1."""
+    from scipy.optimize import isotonic_regression
+
     order = np.argsort(places, kind="stable")
-    moved = np.array(places, float)[order]
-    for _ in range(200):
-        near = np.maximum(0, gap - np.diff(moved)) / 2
-        if near.max(initial=0) < 1e-4:
-            break
-        moved[:-1] -= near
-        moved[1:] += near
-        moved += max(0, -moved[0]) - max(0, moved[-1] - 1)
-    back = np.empty_like(moved)
-    back[order] = moved
-    return back
+    steps = gap * np.arange(len(order))
+    moved = np.empty(len(order))
+    moved[order] = np.clip(isotonic_regression(np.array(places, float)[order] - steps).x, 0.0, max(0.0, 1.0 - steps[-1])) + steps
+    return moved
 
 
 def label_lines(axes, ends: Sequence[tuple[float, str, str]], size: float = 8) -> None:

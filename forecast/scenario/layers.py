@@ -202,7 +202,7 @@ class _Visit:
         """Add ``a.b.c=value`` as a layer of its own."""
         path, equals, value = text.partition("=")
         keys = path.strip().split(".")
-        if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys):
+        if not equals or not value.strip() or not all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys):
             self.problems.append(f"{SET} {short(text)!r}; must be written NAME.NAME=VALUE")
             return
         if keys[0] == "base":

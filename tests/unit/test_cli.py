@@ -266,11 +266,15 @@ def test_answers_are_tables_or_json(folder, monkeypatch, capsys, command, module
     if as_json:
         assert json.loads(shown) == table
     else:
-        assert shown.splitlines()[1:] == ["drones   lfp        2030.5", "all      nmc             -"]
+        assert shown.splitlines()[1:3] == ["drones   lfp        2030.5", "all      nmc             -"]
     assert cli.status([command, str(folder), "--segment", "drones"]) == 0
     assert "nmc" not in capsys.readouterr().out
     assert cli.status([command, str(folder), "--segment", "boats"]) == 2
     assert "there are all, drones" in capsys.readouterr().err
+
+
+PRICE = {"measure": "price", "mean": 1.0, "standard_error": 0.1}
+ENTRY = {"milestone": "entry", "low": 1.0, "median": 2.0, "high": 3.0, "both": 1.0, "only_a": 0.0, "only_b": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -285,13 +289,13 @@ def test_answers_are_tables_or_json(folder, monkeypatch, capsys, command, module
 def test_compare_answers_make_with_its_exit_code(folder, tmp_path, monkeypatch, capsys, different, option, code):
     other = tmp_path / "other"
     run(fake_world.plan(), other, workers=1, simulate=fake_world.simulate)
-    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: None})
-    monkeypatch.setattr(comparing, "rows", lambda comparison: [{"measure": "price", "mean": 1.0}, {"milestone": "entry", "median": 2.0}])
+    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: SimpleNamespace(attrs={"realizations": 20})})
+    monkeypatch.setattr(comparing, "rows", lambda comparison: [PRICE, ENTRY])
     monkeypatch.setattr(comparing, "differs", lambda comparison, level: different)
     assert cli.status(["compare", str(folder), str(other)]) == 0
     assert capsys.readouterr().out.startswith(f"{folder.name} minus other\n")
     assert cli.status(["compare", str(folder), str(other), option, "--json"]) == code
-    assert json.loads(capsys.readouterr().out)["b"]["other"][0] == {"measure": "price", "mean": 1.0}
+    assert json.loads(capsys.readouterr().out)["b"]["other"] == [PRICE, ENTRY]
     assert cli.status(["compare", str(folder), str(folder)]) == 2
 
 
@@ -304,6 +308,8 @@ def test_plot_writes_the_wanted_file(folder, tmp_path, monkeypatch, capsys):
     assert cli.status(["plot", str(folder), "--what", "lithium", "--output", str(tmp_path / "x.doc")]) == 1
     assert cli.status(["plot", str(folder), "--segment", "drones"]) == 2
     assert ".png" in capsys.readouterr().err
+    assert cli.status(["plot", str(folder), "--output", str(tmp_path / "x.png")]) == 2
+    assert not (tmp_path / "x.png").exists()
     assert cli.status(["plot", str(folder), "--output", str(tmp_path / "all")]) == 0
     assert sorted(file.stem for file in (tmp_path / "all").iterdir()) == sorted(pictures.SUBJECTS)
 
@@ -380,11 +386,11 @@ def test_what_is_said_at_first_goes_when_there_is_progress(capsys):
 
 
 def test_a_comparison_tells_what_surely_differs_and_counts_the_rest(folder, tmp_path, monkeypatch, capsys):
-    sure = {"measure": "share_of_sales", "year": 2030, "segment": "grid", "chemistry": "lfp", "low": 0.01, "median": 0.02, "high": 0.03}
-    unsure = sure | {"chemistry": "nmc", "low": -0.01}
+    sure = {"measure": "share_of_sales", "year": 2030, "segment": "grid", "chemistry": "lfp", "mean": 0.02, "standard_error": 0.009}
+    unsure = sure | {"chemistry": "nmc", "mean": 0.01}
     other = tmp_path / "other"
     other.symlink_to(folder)
-    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: None})
+    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: SimpleNamespace(attrs={"realizations": 20})})
     monkeypatch.setattr(comparing, "rows", lambda found: [sure, unsure])
     monkeypatch.setattr(comparing, "differs", lambda found, level: True)
     assert cli.status(["compare", str(folder), str(other)]) == 0

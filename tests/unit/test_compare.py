@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic_results import results
 
-from forecast.assess.compare import compare, compare_all, differs, rows
+from forecast.assess.compare import compare, compare_all, differs, rows, sure
 from forecast.errors import StoreError
 
 
@@ -51,7 +51,7 @@ def test_the_mean_difference_is_the_difference_of_means(base, sodium):
 def test_other_seeds_and_realizations_are_refused_with_the_reason(base):
     with pytest.raises(StoreError, match="seeds 1 and 2"):
         compare(base, results(30, seed=2))
-    with pytest.raises(StoreError, match="30 and 20 realizations"):
+    with pytest.raises(StoreError, match="30 from 0 to 29 and 20 from 0 to 19"):
         compare(base, base.isel(realization=slice(20)))
 
 
@@ -103,3 +103,29 @@ def test_rows_are_plain_and_of_the_chosen_years(base, sodium):
 def test_a_level_that_is_not_kept_is_refused(base):
     with pytest.raises(ValueError, match="level is 0"):
         differs(compare(base, base), level=0.8)
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "told"), [(0.021, 0.01, True), (-0.021, 0.01, True), (0.019, 0.01, False), (0.0, 0.0, False), (None, None, False)]
+)
+def test_a_mean_is_sure_two_standard_errors_from_zero(mean, error, told):
+    assert sure({"measure": "cell_price", "mean": mean, "standard_error": error, "low": -1.0, "high": 1.0}, 100) is told
+
+
+@pytest.mark.parametrize(
+    ("both", "only_a", "only_b", "low", "high", "told"),
+    [
+        (0.5, 0.1, 0.0, 0, 0, True),
+        (0.5, 0.0, 0.1, 0, 0, True),
+        (0.5, 0.1, 0.1, 0, 0, False),
+        (0.5, 0.02, 0.0, 0, 0, False),
+        (0.5, 0.0, 0.0, 1, 4, True),
+        (0.5, 0.0, 0.0, -4, -1, True),
+        (0.5, 0.0, 0.0, -1, 4, False),
+        (0.05, 0.0, 0.0, 1, 4, False),
+        (0.0, 0.0, 0.0, None, None, False),
+    ],
+)
+def test_a_milestone_is_sure_if_one_reaches_it_more_often_or_both_shift_one_way(both, only_a, only_b, low, high, told):
+    row = {"milestone": "share_year", "both": both, "only_a": only_a, "only_b": only_b, "low": low, "high": high}
+    assert bool(sure(row, 100)) is told

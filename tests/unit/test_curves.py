@@ -97,3 +97,8 @@ def test_intervals_cover_the_spread_of_the_ensemble_and_never_adopted_has_none()
     assert row["stationary_grid", "solid_state"]["ceiling"] is None
     assert len(row["stationary_grid", "sodium_ion"]["midpoint"]) == 5
     assert found["kind_probability"].sum("kind_of_curve").values == pytest.approx(1)
+
+
+def test_two_years_are_no_s_curve():
+    found = fit(np.array([[0.0, 0.0], [0.5, 0.6], [0.0, 0.5]], np.float32), np.array([2015, 2016]))
+    assert [KINDS[kind] for kind in found["kind"][:2]] == ["never_adopted", "present_from_start"]

@@ -76,9 +76,9 @@ def test_blocks_depend_on_the_number_of_realizations_and_buyers_alone(realizatio
     assert default_block(realizations, buyers) == block
 
 
-@pytest.mark.parametrize("wrong", [{"realizations": 0}, {"realizations": -3}, {"block": -1}, {"first": -1}])
-def test_an_ensemble_of_nothing_is_refused(wrong):
-    with pytest.raises(ForecastError, match="must be at least"):
+@pytest.mark.parametrize("wrong", [{"realizations": 0}, {"realizations": -3}, {"block": -1}, {"first": -1}, {"seed": -1}, {"seed": 2**63}])
+def test_an_ensemble_of_nothing_or_by_no_seed_is_refused(wrong):
+    with pytest.raises(ForecastError, match="must be (at least|from 0 to 9223372036854775807)"):
         Plan(**{"name": "x", "world": None, "text": "", "seed": 1, "realizations": 1} | wrong)
 
 

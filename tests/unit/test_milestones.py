@@ -6,6 +6,7 @@ import xarray as xr
 from synthetic_results import results
 
 from forecast.assess.milestones import answer, censored_quantiles, first_year, lasting, milestones, rows
+from forecast.errors import ForecastError
 from forecast.report.views import by_year, shares, world_deliveries, years
 
 
@@ -116,3 +117,8 @@ def test_monthly_records_make_the_same_milestones_as_yearly_ones():
     monthly["deliveries"] = spread.assign_coords(month=yearly["month"])
     assert by_year(monthly["deliveries"], "sum").values == pytest.approx(by_year(yearly["deliveries"]).values, rel=1e-5)
     xr.testing.assert_equal(milestones(monthly)["share_year"], milestones(yearly)["share_year"])
+
+
+def test_a_region_that_is_not_there_is_named_beside_those_that_are():
+    with pytest.raises(ForecastError, match="region EU: not in these results; there are china, .*world"):
+        rows(milestones(by_hand([[0, 0.2, 0.2, 0.2]])), "EU")

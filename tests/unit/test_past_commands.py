@@ -299,6 +299,8 @@ def test_the_horizon_is_the_last_of_its_years(asked, capsys):
         ("--origins 2024 --series lfp_share_world", 3, "nothing is known of the years after it"),
         ("--series lithum_price", 3, "allowed: cell_price, lithium_price"),
         ("--horizon 0", 1, "horizon 0: must be from 1 to 10 years"),
+        ("--horizon 3..5", 1, "--horizon: must begin with 1, such as 1..5"),
+        ("--horizon 1,3", 1, "--horizon: must begin with 1, such as 1..3"),
         ("--horizon 1..11", 1, "horizon 11: must be from 1 to 10 years"),
         ("--members 5", 1, "members 5"),
         ("--set lithium.frist_price=1", 3, "frist_price"),

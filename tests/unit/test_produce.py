@@ -58,9 +58,8 @@ def test_a_script_that_runs_an_ensemble_is_not_run_again_by_its_workers(tmp_path
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT, encoding="utf-8")
     path = os.pathsep.join([str(Path(fake_world.__file__).parent), str(Path(forecast.__file__).parent.parent)])
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60, env=os.environ | {"PYTHONPATH": path}
-    )
+    here = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": path}}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=60, **here)
     assert (done.returncode, done.stdout, done.stderr) == (0, "begins\n4\n", "")
 
 

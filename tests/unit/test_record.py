@@ -100,6 +100,13 @@ def test_a_spot_price_known_in_the_middle_of_a_year_is_met_there_and_at_its_ends
     np.testing.assert_array_equal(path[:12], stand().lithium[0, :12])
 
 
+def test_a_series_may_begin_before_the_first_year():
+    middles = MIDDLES["lithium_middles"]
+    early, late = (stand(first_year=2017, record={"lithium_middles": middles | {"from_year": year}}) for year in (2016, 2017))
+    np.testing.assert_array_equal(early.lithium, late.lithium)
+    np.testing.assert_array_equal(early.contracts, late.contracts)
+
+
 def test_contracts_that_lagged_spot_prices_do_not_explain_follow_what_was_published():
     found = replay_of(record=MIDDLES)
     told = yearly(found, "unexplained_contract_price")

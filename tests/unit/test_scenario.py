@@ -122,6 +122,11 @@ def test_overrides_win_over_files_in_their_order(folder):
     assert world.lithium.ceiling.prior == Prior("normal", (80000, 1))
 
 
+@pytest.mark.parametrize("text", ["lithium.first_price=", "lithium.first_price= ", "lithium.first_price", "=7"])
+def test_an_override_without_a_key_or_a_value_is_told_how_to_write_one(folder, text):
+    assert "must be written NAME.NAME=VALUE" in only_problem(differing(folder, ""), [text])
+
+
 def test_a_bad_override_is_told_like_any_problem(folder):
     told = problems(
         differing(folder, ""), ["lithium.frist_price=1", "lithium.ceiling=-1", "nonsense", "base=x", "lithium.floor=[", "a.b=&x 1"]
