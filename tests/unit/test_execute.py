@@ -78,7 +78,7 @@ def test_blocks_depend_on_the_number_of_realizations_and_buyers_alone(realizatio
 
 @pytest.mark.parametrize("wrong", [{"realizations": 0}, {"realizations": -3}, {"block": -1}, {"first": -1}, {"seed": -1}, {"seed": 2**63}])
 def test_an_ensemble_of_nothing_or_by_no_seed_is_refused(wrong):
-    with pytest.raises(ForecastError, match="must be (at least|from 0 to 9223372036854775807)"):
+    with pytest.raises(ForecastError, match=r"must be (at least|from 0 to 9223372036854775807)"):
         Plan(**{"name": "x", "world": None, "text": "", "seed": 1, "realizations": 1} | wrong)
 
 

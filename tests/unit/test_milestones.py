@@ -120,5 +120,5 @@ def test_monthly_records_make_the_same_milestones_as_yearly_ones():
 
 
 def test_a_region_that_is_not_there_is_named_beside_those_that_are():
-    with pytest.raises(ForecastError, match="region EU: not in these results; there are china, .*world"):
+    with pytest.raises(ForecastError, match=r"region EU: not in these results; there are china, .*world"):
         rows(milestones(by_hand([[0, 0.2, 0.2, 0.2]])), "EU")

@@ -15,7 +15,6 @@ from forecast.ensemble import execute, store
 from forecast.errors import ForecastError
 from forecast.scenario import load
 
-
 SCRIPT = """
 from functools import partial
 
