@@ -100,7 +100,7 @@ def label(name: str) -> str:
     return name.replace("_", "-" if name in JOINED else " ").capitalize()
 
 
-def canvas(width: float, height: float, title: str, results: xr.Dataset, note: str = "Bands: 50 and 90 % of realizations", key: int = 0):
+def canvas(width: float, height: float, title: str, results: xr.Dataset, note: str = "Bands: 50 and 90 % of realizations; line: median", key: int = 0):
     """A figure with a title and a source line, room between them for the axes and ``key`` lines of a legend."""
     from matplotlib.figure import Figure
 
