@@ -38,6 +38,7 @@ NAMES = {
 JOINED = {"lead_acid", "sodium_ion", "semi_solid", "solid_state"}
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 TODAY = 2026
+FAN = "Bands: 50 and 90 % of realizations; line: median"
 UNSEEN = 0.005
 DOTS = 150
 """Of a picture in pixels, in an inch."""
@@ -100,7 +101,7 @@ def label(name: str) -> str:
     return name.replace("_", "-" if name in JOINED else " ").capitalize()
 
 
-def canvas(width: float, height: float, title: str, results: xr.Dataset, note: str = "Bands: 50 and 90 % of realizations; line: median", key: int = 0):
+def canvas(width: float, height: float, title: str, results: xr.Dataset, note: str = FAN, key: int = 0):
     """A figure with a title and a source line, room between them for the axes and ``key`` lines of a legend."""
     from matplotlib.figure import Figure
 
