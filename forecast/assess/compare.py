@@ -24,6 +24,8 @@ MEASURES = {
 }
 SHIFTS = ("share_year", "entry_year", "commercial_year", "crossover_year")
 OUTCOMES = ("both", "only_a", "only_b", "neither")
+SURE = 3.0
+"""Standard errors: of a thousand rows that differ by luck, three lie beyond."""
 FEWEST = 10
 """Realizations from which a shift says something."""
 
@@ -170,6 +172,7 @@ def described(a: xr.Dataset, b: xr.Dataset, unpaired: bool) -> dict:
         "scenario_b": title(b, "B"),
         "pairing": how,
         "realizations": int(a.sizes["realization"]),
+        "realizations_b": int(b.sizes["realization"]),
         "left_out": ", ".join(odd),
     }
 
@@ -212,15 +215,20 @@ def rows(comparison: xr.Dataset, years: tuple[int, ...] | None = None) -> list[d
 
 
 def sure(row: dict, realizations: int) -> bool:
-    """Whether a row of ``rows`` differs by more than chance: its mean, or how often one alone reaches it, is two standard errors from zero.
+    """Whether a row of ``rows`` differs by more than luck is likely to make: ``SURE`` standard errors from zero.
 
-    A milestone also differs where 90 % of the realizations in which both reach it, ``FEWEST`` of them at the least, shift the same way.
+    Of a measure the mean of A - B; of a milestone how often one of the two alone reaches it. A milestone also differs where both reach it
+    in ``FEWEST`` realizations or more and 90 % of them shift the same way.
+
+    realizations  of the one that has fewer; of a single one nothing is sure
     """
+    if realizations < 2:
+        return False
     if "measure" in row:
-        return abs(row["mean"] or 0.0) > 2 * (row["standard_error"] or 0.0)  # of what is not there, 0
+        return None not in (row["mean"], row["standard_error"]) and abs(row["mean"]) > SURE * row["standard_error"]
     apart, alone = (row["only_a"] or 0.0) - (row["only_b"] or 0.0), (row["only_a"] or 0.0) + (row["only_b"] or 0.0)
     same_way = (row["low"] or 0.0) > 0 or (row["high"] or 0.0) < 0
-    return apart**2 > 4 * (alone - apart**2) / realizations or (same_way and (row["both"] or 0.0) * realizations >= FEWEST)
+    return apart**2 > SURE**2 * (alone - apart**2) / realizations or (same_way and (row["both"] or 0.0) * realizations >= FEWEST)
 
 
 def keys(array: xr.DataArray) -> list[tuple[tuple[int, ...], dict]]:

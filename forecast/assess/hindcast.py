@@ -100,6 +100,8 @@ def check(world: World, origins: Sequence[int], horizon: int, names: Sequence[st
     """
     if not 1 <= horizon <= LONGEST:
         raise ForecastError(f"horizon {horizon}: must be from 1 to {LONGEST} years")
+    if not names:
+        raise DataError("no series; must be at least one")
     if not origins:
         raise DataError("no origin; must be at least one")
     for origin in origins:

@@ -74,7 +74,7 @@ def _only(rows: list[dict[str, Any]], **wanted: str | None) -> list[dict[str, An
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Also draw the scenarios in one picture (.png, .svg, .pdf).")
 @click.option("--segment", help="Only this segment in the table; `all` for all together.")
 @click.option("--chemistry", help="Only this chemistry in the table.")
-@click.option("--all", "show_all", is_flag=True, help="Also rows that differ by no more than chance.")
+@click.option("--all", "show_all", is_flag=True, help="Also rows that luck may explain.")
 @click.option("--unpaired", is_flag=True, help="For runs whose realizations do not share their luck.")
 @click.option("--fail-if-different", is_flag=True, help="Exit 1 if any interval of A - B leaves out zero.")
 @click.option("--fail-unless-different", is_flag=True, help="Exit 1 if every interval of A - B holds zero.")
@@ -95,8 +95,8 @@ def compare(
 ) -> int:
     """Set A against each of the others, realization by realization: A - B with intervals, and chances.
 
-    The table shows every fifth year, and of it where the mean of A - B is more than two standard errors from zero, or one of
-    the two reaches a milestone surely more often; the netCDF file has it all.
+    The table shows every fifth year, and of it what lies three standard errors from zero: the mean of A - B, or how much more
+    often one of the two reaches a milestone. The netCDF file has it all.
 
     \b
     forecast compare outputs/lithium_surge outputs/baseline
@@ -117,12 +117,13 @@ def compare(
     else:
         for name, table in tables.items():
             click.echo(f"{next(iter(named))} minus {name}")
-            told = [row for row in table if show_all or sure(row, found[name].attrs["realizations"])]
+            fewer = min(found[name].attrs[key] for key in ("realizations", "realizations_b"))
+            told = [row for row in table if show_all or sure(row, fewer)]
             for kind in ("measure", "milestone"):
                 click.echo()
                 write_table([row for row in told if kind in row])
             if len(told) < len(table):
-                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by no more than chance; --all shows them")
+                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by what luck may explain; --all shows them")
     if output is not None:
         for name, comparison in found.items():
             write_netcdf(comparison, output if len(found) == 1 else output.with_name(f"{output.stem}-{name}{output.suffix}"))

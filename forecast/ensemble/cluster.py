@@ -3,8 +3,8 @@
 How a finished block gets into the unfinished folder is chosen before any work:
 
 - Every worker sees the folder: it writes there itself, as a process here does. Nothing but a number travels.
-- Some do not: the files of the block travel through dask. A block of 50 realizations of the baseline is 15 MB, so one
-  scheduler carries those of some hundred workers, and nothing needs to be set up.
+- Some do not: the files of the block travel through dask. A block of 100 realizations of the baseline is 36 MB, so one
+  scheduler carries those of some eighty workers, and nothing needs to be set up.
 - A stage is named, a place that fsspec can reach (s3://, gs://, sftp://): the files travel through that. It is for clusters
   whose scheduler is reached through a narrow tunnel, and for more workers than one scheduler can carry blocks for.
 

@@ -129,9 +129,10 @@ def _without_script(work: Work) -> Iterator[None]:
     if b"__main__" in pickle.dumps(work):
         yield
         return
-    hidden: dict[str, Any] = {name: vars(script).pop(name) for name in ("__file__", "__spec__") if name in vars(script)}
-    script.__spec__ = None
+    hidden = {name: vars(script)[name] for name in ("__file__", "__spec__") if name in vars(script)}
     try:
+        vars(script).pop("__file__", None)
+        script.__spec__ = None
         yield
     finally:
         vars(script).update(hidden)

@@ -273,6 +273,7 @@ def test_answers_are_tables_or_json(folder, monkeypatch, capsys, command, module
     assert "there are all, drones" in capsys.readouterr().err
 
 
+COMPARED = SimpleNamespace(attrs={"realizations": 20, "realizations_b": 20})
 PRICE = {"measure": "price", "mean": 1.0, "standard_error": 0.1}
 ENTRY = {"milestone": "entry", "low": 1.0, "median": 2.0, "high": 3.0, "both": 1.0, "only_a": 0.0, "only_b": 0.0}
 
@@ -289,7 +290,7 @@ ENTRY = {"milestone": "entry", "low": 1.0, "median": 2.0, "high": 3.0, "both": 1
 def test_compare_answers_make_with_its_exit_code(folder, tmp_path, monkeypatch, capsys, different, option, code):
     other = tmp_path / "other"
     run(fake_world.plan(), other, workers=1, simulate=fake_world.simulate)
-    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: SimpleNamespace(attrs={"realizations": 20})})
+    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: COMPARED})
     monkeypatch.setattr(comparing, "rows", lambda comparison: [PRICE, ENTRY])
     monkeypatch.setattr(comparing, "differs", lambda comparison, level: different)
     assert cli.status(["compare", str(folder), str(other)]) == 0
@@ -386,11 +387,11 @@ def test_what_is_said_at_first_goes_when_there_is_progress(capsys):
 
 
 def test_a_comparison_tells_what_surely_differs_and_counts_the_rest(folder, tmp_path, monkeypatch, capsys):
-    sure = {"measure": "share_of_sales", "year": 2030, "segment": "grid", "chemistry": "lfp", "mean": 0.02, "standard_error": 0.009}
+    sure = {"measure": "share_of_sales", "year": 2030, "segment": "grid", "chemistry": "lfp", "mean": 0.02, "standard_error": 0.006}
     unsure = sure | {"chemistry": "nmc", "mean": 0.01}
     other = tmp_path / "other"
     other.symlink_to(folder)
-    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: SimpleNamespace(attrs={"realizations": 20})})
+    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: {list(named)[1]: COMPARED})
     monkeypatch.setattr(comparing, "rows", lambda found: [sure, unsure])
     monkeypatch.setattr(comparing, "differs", lambda found, level: True)
     assert cli.status(["compare", str(folder), str(other)]) == 0

@@ -106,9 +106,10 @@ def test_a_level_that_is_not_kept_is_refused(base):
 
 
 @pytest.mark.parametrize(
-    ("mean", "error", "told"), [(0.021, 0.01, True), (-0.021, 0.01, True), (0.019, 0.01, False), (0.0, 0.0, False), (None, None, False)]
+    ("mean", "error", "told"),
+    [(0.031, 0.01, True), (-0.031, 0.01, True), (0.029, 0.01, False), (0.0, 0.0, False), (None, None, False), (1.0, None, False)],
 )
-def test_a_mean_is_sure_two_standard_errors_from_zero(mean, error, told):
+def test_a_mean_is_sure_three_standard_errors_from_zero(mean, error, told):
     assert sure({"measure": "cell_price", "mean": mean, "standard_error": error, "low": -1.0, "high": 1.0}, 100) is told
 
 
@@ -118,7 +119,7 @@ def test_a_mean_is_sure_two_standard_errors_from_zero(mean, error, told):
         (0.5, 0.1, 0.0, 0, 0, True),
         (0.5, 0.0, 0.1, 0, 0, True),
         (0.5, 0.1, 0.1, 0, 0, False),
-        (0.5, 0.02, 0.0, 0, 0, False),
+        (0.5, 0.08, 0.0, 0, 0, False),
         (0.5, 0.0, 0.0, 1, 4, True),
         (0.5, 0.0, 0.0, -4, -1, True),
         (0.5, 0.0, 0.0, -1, 4, False),
@@ -129,3 +130,15 @@ def test_a_mean_is_sure_two_standard_errors_from_zero(mean, error, told):
 def test_a_milestone_is_sure_if_one_reaches_it_more_often_or_both_shift_one_way(both, only_a, only_b, low, high, told):
     row = {"milestone": "share_year", "both": both, "only_a": only_a, "only_b": only_b, "low": low, "high": high}
     assert bool(sure(row, 100)) is told
+
+
+def test_of_a_single_realization_nothing_is_sure():
+    assert not sure({"measure": "cell_price", "mean": 1.0, "standard_error": 0.0}, 1)
+    assert not sure({"milestone": "entry_year", "both": 0.0, "only_a": 1.0, "only_b": 0.0, "low": None, "high": None}, 1)
+
+
+def test_the_same_world_with_other_luck_hardly_ever_differs_surely():
+    comparison = compare(results(300), results(300, seed=2), unpaired=True)
+    table = rows(comparison)
+    assert comparison.attrs["realizations_b"] == 300
+    assert sum(sure(row, 300) for row in table) < len(table) / 50

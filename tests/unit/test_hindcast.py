@@ -321,6 +321,11 @@ def test_an_origin_after_which_nothing_came_cannot_be_judged(noted):
         made(origins=(2024,), names=("lfp_share_china", "lfp_share_europe"))
 
 
+def test_no_series_is_refused():
+    with pytest.raises(DataError, match="no series"):
+        made(names=())
+
+
 def test_no_origin_is_refused():
     with pytest.raises(DataError, match="no origin"):
         made(origins=())
