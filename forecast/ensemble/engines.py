@@ -129,7 +129,7 @@ def _without_script(work: Work) -> Iterator[None]:
     if b"__main__" in pickle.dumps(work):
         yield
         return
-    hidden = {name: vars(script)[name] for name in ("__file__", "__spec__") if name in vars(script)}
+    hidden: dict[str, Any] = {name: vars(script)[name] for name in ("__file__", "__spec__") if name in vars(script)}
     try:
         vars(script).pop("__file__", None)
         script.__spec__ = None
