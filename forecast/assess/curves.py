@@ -92,9 +92,10 @@ def fit_bass(share: np.ndarray, year: np.ndarray, shape: dict[str, np.ndarray]) 
 
 
 def outline(share: np.ndarray) -> np.ndarray:
-    """Kind of each series (n, years) that can be told without a fit; three-year means stand for peak and end."""
-    smooth = (share[:, 2:] + share[:, 1:-1] + share[:, :-2]) / 3 if share.shape[1] > 2 else share
-    kind = np.zeros(len(share), np.int8)
+    """Kind of each series (n, years) that can be told without a fit; three-year means stand for peak and end, two years for no curve."""
+    enough = share.shape[1] > 2
+    smooth = (share[:, 2:] + share[:, 1:-1] + share[:, :-2]) / 3 if enough else share
+    kind = np.full(len(share), KINDS.index("s_curve" if enough else "unfinished"), np.int8)
     kind[smooth[:, -1] < FALLEN * smooth.max(-1)] = KINDS.index("rise_and_fall")
     kind[share[:, 0] >= ADOPTED] = KINDS.index("present_from_start")
     kind[share.max(-1) < ADOPTED] = KINDS.index("never_adopted")

@@ -158,14 +158,14 @@ def plot(folder: Path, what: str, segment: str | None, output: Path | None) -> N
     forecast plot outputs/baseline --what adoption --segment stationary_grid --output grid.svg
     forecast plot outputs/baseline --what lithium --output lithium.png
     """
-    from forecast.assess.pictures import draw_all, picture, save
+    from forecast.assess.pictures import FORMATS, draw_all, picture, save
     from forecast.assess.produce import redraw
     from forecast.ensemble.execute import cores
     from forecast.ensemble.store import open_results
 
     if what == "all" and segment:
         raise click.UsageError("--segment goes with --what adoption or --what stack")
-    if what == "all" and output is not None and output.suffix in (".png", ".svg", ".pdf"):
+    if what == "all" and output is not None and output.suffix.lower() in FORMATS:
         raise click.UsageError(f"--output {output}: all pictures go into a folder; one into a file, with --what")
     if what == "all":
         files = redraw(folder) if output is None else draw_all(open_results(folder), output, cores())

@@ -266,7 +266,9 @@ def test_answers_are_tables_or_json(folder, monkeypatch, capsys, command, module
     if as_json:
         assert json.loads(shown) == table
     else:
-        assert shown.splitlines()[1:3] == ["drones   lfp        2030.5", "all      nmc             -"]
+        note = ["", "five numbers: quantiles 5, 25, 50, 75 and 95 % over realizations; ceilings are shares, durations years"]
+        note = note if command == "curves" else []
+        assert shown.splitlines()[1:] == ["drones   lfp        2030.5", "all      nmc             -", *note]
     assert cli.status([command, str(folder), "--segment", "drones"]) == 0
     assert "nmc" not in capsys.readouterr().out
     assert cli.status([command, str(folder), "--segment", "boats"]) == 2

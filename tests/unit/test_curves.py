@@ -101,4 +101,5 @@ def test_intervals_cover_the_spread_of_the_ensemble_and_never_adopted_has_none()
 
 def test_two_years_are_no_s_curve():
     found = fit(np.array([[0.0, 0.0], [0.5, 0.6], [0.0, 0.5]], np.float32), np.array([2015, 2016]))
-    assert [KINDS[kind] for kind in found["kind"][:2]] == ["never_adopted", "present_from_start"]
+    assert [KINDS[kind] for kind in found["kind"]] == ["never_adopted", "present_from_start", "unfinished"]
+    assert all(np.isnan(found[name]).all() for name in PARAMETERS)
