@@ -7,6 +7,12 @@ class ForecastError(Exception):
     exit_code = 1
 
 
+class RequestError(ForecastError):
+    """A question about what is not there, or a number that cannot be."""
+
+    exit_code = 2
+
+
 class ScenarioError(ForecastError):
     """A scenario that cannot be run; carries every problem found, not only the first.
 

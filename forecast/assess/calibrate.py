@@ -26,7 +26,7 @@ from forecast.assess.memory import Memory
 from forecast.ensemble.design import Belief, beliefs, draw
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.execute import cores
-from forecast.errors import DataError, ForecastError
+from forecast.errors import DataError, RequestError
 from forecast.model.world import World, simulate
 from forecast.scenario.vintage import as_known
 
@@ -136,7 +136,7 @@ def calibrate(
 def prepare(world: World, until: int, members: int, steps: int = STEPS, patterns: Sequence[str] = CALIBRATED) -> World:
     """The world as it was known when the year was over, to be calibrated; raises what ``calibrate`` raises."""
     if members < FEWEST_MEMBERS or steps < 1:
-        raise ForecastError(f"members {members}, steps {steps}; must be at least {FEWEST_MEMBERS} and 1")
+        raise RequestError(f"members {members}, steps {steps}; must be at least {FEWEST_MEMBERS} and 1")
     if not world.record:
         raise DataError("the scenario has no record to learn from")
     chosen(world, patterns)
@@ -214,7 +214,7 @@ def chosen(world: World, patterns: Sequence[str] = CALIBRATED) -> dict[str, Beli
     """The numbers to learn, by dotted path."""
     found = {name: belief for name, belief in beliefs(world).items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
     if not found:
-        raise ForecastError(f"parameters {', '.join(patterns)}: none of them has a prior in this scenario")
+        raise RequestError(f"parameters {', '.join(patterns)}: none of them has a prior in this scenario")
     return found
 
 

@@ -15,7 +15,7 @@ from forecast.assess.memory import Memory
 from forecast.assess.observables import OBSERVABLES, Observable, observable
 from forecast.assess.rivals import EXTRA_LUCK, RIVALS, Past
 from forecast.ensemble.engines import Engine
-from forecast.errors import DataError, ForecastError
+from forecast.errors import DataError, RequestError
 from forecast.history.observed import CONFIDENCE, regions
 from forecast.history.vintages import as_known as as_printed
 from forecast.model.world import World
@@ -99,7 +99,7 @@ def check(world: World, origins: Sequence[int], horizon: int, names: Sequence[st
     Raises ForecastError for a horizon that makes no sense, and what ``calibrate`` raises.
     """
     if not 1 <= horizon <= LONGEST:
-        raise ForecastError(f"horizon {horizon}: must be from 1 to {LONGEST} years")
+        raise RequestError(f"horizon {horizon}: must be from 1 to {LONGEST} years")
     if not names:
         raise DataError("no series; must be at least one")
     if not origins:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from forecast.errors import ForecastError
+from forecast.errors import RequestError
 from forecast.model.programmes import STAGES
 from forecast.report import views
 from forecast.report.views import ALL, WORLD, all_deliveries, by_year, in_blocks, shares, world_deliveries
@@ -174,7 +174,7 @@ def rows(found: xr.Dataset, region: str | None = WORLD, thresholds: tuple[float,
     chosen = found.sel(threshold=list(thresholds))
     if region is not None:
         if region not in chosen["region"].values:
-            raise ForecastError(f"region {region}: not in these results; there are {', '.join(chosen['region'].values)}")
+            raise RequestError(f"region {region}: not in these results; there are {', '.join(chosen['region'].values)}")
         chosen = chosen.sel(region=[region])
     table = []
     for name in MEANINGS:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.ensemble.export import refuse_device
-from forecast.errors import DataError, ForecastError
+from forecast.errors import DataError, ForecastError, RequestError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,9 +43,9 @@ def picture(results: xr.Dataset, subject: str, segment: str | None = None) -> An
 
     past = observed_past(int(results["month"].values[0].year))
     if segment is not None and segment not in results["segment"].values:
-        raise ForecastError(f"segment {segment}: not in these results; there are {', '.join(map(str, results['segment'].values))}")
+        raise RequestError(f"segment {segment}: not in these results; there are {', '.join(map(str, results['segment'].values))}")
     if segment is not None and subject not in ("adoption", "stack"):
-        raise ForecastError(f"{subject}: has no segments; --segment goes with adoption and stack")
+        raise RequestError(f"{subject}: has no segments; --segment goes with adoption and stack")
     drawn = {
         "overview": lambda: plots.overview(results, past),
         "adoption": lambda: plots.adoption_fan(results, segment) if segment else plots.adoption_fans(results),
@@ -105,7 +105,7 @@ def _draw_taken(subject: str) -> Path:
 def check_file(file: Path) -> None:
     """Raise ForecastError for a file that cannot be a picture."""
     if file.suffix.lower() not in FORMATS:
-        raise ForecastError(f"{file}: pictures end in {', '.join(FORMATS)}")
+        raise RequestError(f"{file}: pictures end in {', '.join(FORMATS)}")
     refuse_device(file)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from forecast.ensemble.guarded import survives
 from forecast.ensemble.manifest import cannot_write, write_bytes
 from forecast.ensemble.netcdf import content_of
-from forecast.errors import ForecastError, StoreError
+from forecast.errors import ForecastError, RequestError, StoreError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +33,7 @@ FIRST_COLUMNS = ("variable", "units")
 def chosen(results: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     """Some variables of a dataset, or all if none are named."""
     if unknown := [name for name in names if name not in results.data_vars]:
-        raise ForecastError(f"{', '.join(unknown)}: no such variable; there are {', '.join(sorted(map(str, results.data_vars)))}")
+        raise RequestError(f"{', '.join(unknown)}: no such variable; there are {', '.join(sorted(map(str, results.data_vars)))}")
     if not names:
         return results
     kept = results[list(names)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, RequestError
 
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
@@ -82,13 +82,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.realizations < 1:
-            raise ForecastError(f"realizations: {self.realizations}; must be at least 1")
+            raise RequestError(f"realizations: {self.realizations}; must be at least 1")
         if not 0 <= self.seed < 2**63:
-            raise ForecastError(f"seed: {self.seed}; must be from 0 to {2**63 - 1}")
+            raise RequestError(f"seed: {self.seed}; must be from 0 to {2**63 - 1}")
         if self.first < 0 or self.first + self.realizations > 2**31 - 1:
-            raise ForecastError(f"first realization: {self.first}; must be at least 0, and the last below 2147483647")
+            raise RequestError(f"first realization: {self.first}; must be at least 0, and the last below 2147483647")
         if self.block < 0:
-            raise ForecastError(f"block: {self.block}; must be at least 1, or 0 for a fitting size")
+            raise RequestError(f"block: {self.block}; must be at least 1, or 0 for a fitting size")
         if self.posterior is not None and not self.posterior.sha256:
             raise ForecastError("posterior: in no file; must be written to one first")
         object.__setattr__(self, "block", min(self.block or default_block(self.realizations, self.world.buyers.number), self.realizations))

@@ -308,7 +308,7 @@ def test_plot_writes_the_wanted_file(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pictures, "picture", lambda results, subject, segment=None: Figure())
     assert cli.status(["plot", str(folder), "--what", "lithium", "--output", str(tmp_path / "new/x.svg")]) == 0
     assert (tmp_path / "new/x.svg").read_text().startswith("<?xml")
-    assert cli.status(["plot", str(folder), "--what", "lithium", "--output", str(tmp_path / "x.doc")]) == 1
+    assert cli.status(["plot", str(folder), "--what", "lithium", "--output", str(tmp_path / "x.doc")]) == 2
     assert cli.status(["plot", str(folder), "--segment", "drones"]) == 2
     assert ".png" in capsys.readouterr().err
     assert cli.status(["plot", str(folder), "--output", str(tmp_path / "x.png")]) == 2
@@ -336,6 +336,8 @@ def test_export_prints_csv_or_writes_a_file(folder, tmp_path, capsys):
     assert cli.status(["export", str(folder), "--all", "--format", "netcdf", "--output", str(file)]) == 0
     assert cli.status(["export", str(folder), "--all", "--format", "netcdf", "--output", str(file)]) == 1
     assert "--force" in capsys.readouterr().err
+    assert cli.status(["export", str(folder), "--variable", "ash"]) == 2
+    assert "ash: no such variable; there are" in capsys.readouterr().err
 
 
 def test_output_that_is_cut_off_is_no_traceback(folder):

@@ -127,14 +127,14 @@ def idle(monkeypatch):
         ("mine.yaml", 2, "--until"),
         ("mine.yaml --until soon", 2, "soon"),
         ("mine.yaml --until 2018 --members 0", 2, "--members"),
-        ("mine.yaml --until 2018 --members 19", 1, "members 19"),
-        ("mine.yaml --until 2018 --members 19 --check 2", 1, "members 19"),
-        ("mine.yaml --until 2018 --parameters lithum.*", 1, "lithum.*"),
+        ("mine.yaml --until 2018 --members 19", 2, "members 19"),
+        ("mine.yaml --until 2018 --members 19 --check 2", 2, "members 19"),
+        ("mine.yaml --until 2018 --parameters lithum.*", 2, "lithum.*"),
         ("mine.yaml --until 2014", 3, "must be a year from 2017 to 2018"),
         ("mine.yaml --until 2030", 3, "must be a year from 2017 to 2018"),
         ("mine.yaml --until 2018 --set lithium.frist_price=1", 3, "frist_price"),
         ("yours --until 2018", 3, "yours"),
-        ("mine.yaml --until 2018 --picture learned.gif", 1, "learned.gif: pictures end in .png, .svg, .pdf"),
+        ("mine.yaml --until 2018 --picture learned.gif", 2, "learned.gif: pictures end in .png, .svg, .pdf"),
         ("mine.yaml --until 2018 --output .", 1, "is a folder; must be a file"),
         ("mine.yaml --until 2018 --output . --force", 1, "is a folder; must be a file"),
         ("mine.yaml --until 2018 --check 1 --output . --force", 1, "is a folder; must be a file"),
@@ -147,7 +147,7 @@ def test_calibrate_refuses_in_one_message_and_leaves_nothing(place, capsys, idle
     shown = capsys.readouterr()
     assert shown.out == ""
     assert message in shown.err
-    assert code == 2 or len(shown.err.splitlines()) == 1
+    assert shown.err.startswith("Usage:") or len(shown.err.splitlines()) == 1
     assert left(place) == []
 
 
@@ -184,7 +184,7 @@ def test_a_question_that_makes_no_sense_is_refused_before_a_result_that_is_there
         (place / output / "hindcast.nc").write_text("older")
         assert hindcast("--output", output, "--origins", 2030) == 3
         assert hindcast("--output", output, "--series", "lithum_price") == 3
-        assert hindcast("--output", output, "--members", 19) == 1
+        assert hindcast("--output", output, "--members", 19) == 2
     else:
         (place / output).write_text("older")
         assert cli.status(["calibrate", "mine.yaml", "--until", "2030", "--output", output]) == 3
@@ -298,11 +298,11 @@ def test_the_horizon_is_the_last_of_its_years(asked, capsys):
         ("--origins 2020..2030", 3, "must be a year from 2017 to 2024"),
         ("--origins 2024 --series lfp_share_world", 3, "nothing is known of the years after it"),
         ("--series lithum_price", 3, "allowed: cell_price, lithium_price"),
-        ("--horizon 0", 1, "horizon 0: must be from 1 to 10 years"),
-        ("--horizon 3..5", 1, "--horizon: must begin with 1, such as 1..5"),
-        ("--horizon 1,3", 1, "--horizon: must begin with 1, such as 1..3"),
-        ("--horizon 1..11", 1, "horizon 11: must be from 1 to 10 years"),
-        ("--members 5", 1, "members 5"),
+        ("--horizon 0", 2, "horizon 0: must be from 1 to 10 years"),
+        ("--horizon 3..5", 2, "--horizon: must begin with 1, such as 1..5"),
+        ("--horizon 2,3", 2, "--horizon: must begin with 1, such as 1..3"),
+        ("--horizon 1..11", 2, "horizon 11: must be from 1 to 10 years"),
+        ("--members 5", 2, "members 5"),
         ("--set lithium.frist_price=1", 3, "frist_price"),
     ],
 )
@@ -311,7 +311,7 @@ def test_hindcast_refuses_in_one_message_and_leaves_nothing(place, capsys, line,
     shown = capsys.readouterr()
     assert shown.out == ""
     assert message in shown.err
-    assert len(shown.err.splitlines()) == 1
+    assert shown.err.startswith("Usage:") or len(shown.err.splitlines()) == 1
     assert left(place) == []
 
 
