@@ -73,6 +73,11 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
     if len(realizations) == 1:
         both = simulate(twins(World, parameters), seed, np.repeat(realizations, 2), monthly)
         return {name: values[:1] for name, values in both.items()}
+    return played(parameters, seed, realizations, monthly).results()
+
+
+def played(parameters, seed: int, realizations: np.ndarray, monthly: bool) -> Market:
+    """The blackboard after the last month; the agents, who take much memory, are gone before it is copied into results."""
     market = Market(sizes(parameters), len(realizations), parameters.months, monthly)
     env = simpy.Environment()
     agents = (
@@ -95,7 +100,7 @@ def simulate(parameters, seed: int, realizations, monthly: bool = False) -> dict
     env.run(until=parameters.months * calendar.DAYS_PER_MONTH)
     for day in days:  # who waits for a day that never comes keeps this world in memory
         day.close()
-    return market.results()
+    return market
 
 
 def twins(block: type[Block], alone):

@@ -16,6 +16,7 @@ from forecast.scenario.reading import MOST_VALUES, Node, Place, read_file, read_
 
 MOST_FILES = 64
 LONGEST_NAME = 60
+ALIKE = 0.65  # share of letters that a name has in common with the one that was perhaps meant: "lpf" and "lfp", not "china" and "india"
 MOST_COMPARED = 200
 LONGEST_FILE = 120
 SUFFIXES = (".yaml", ".yml")
@@ -51,7 +52,7 @@ def nearest(word: object, allowed: Iterable[str], few: int = 12) -> str:
     """'; did you mean X?' for the nearest of not too many allowed names, capital letters aside, else the first few names."""
     names = {str(name).lower(): str(name) for name in reversed(list(allowed))}
     compared = names if len(names) <= MOST_COMPARED else ()
-    if close := difflib.get_close_matches(str(word).lower()[:LONGEST_NAME], compared, 1, 0.6):
+    if close := difflib.get_close_matches(str(word).lower()[:LONGEST_NAME], compared, 1, ALIKE):
         return f"; did you mean {names[close[0]]}?"
     first = [*names.values()][::-1][:few]
     return f"; allowed are {', '.join(first)}{', ...' if len(names) > few else ''}" if first else ""
