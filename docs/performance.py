@@ -102,10 +102,17 @@ def drawn(found: Mapping[str, Any]) -> Any:
     return figure
 
 
+def megabytes_each(rows: Sequence[Mapping[str, Any]]) -> float:
+    """What the main process holds of a realization, MB: by what the largest ensemble takes more than the one before."""
+    fewer, most = rows[-2:]
+    return (most["main_mb"] - fewer["main_mb"]) / (most["realizations"] - fewer["realizations"])
+
+
 def page(found: Mapping[str, Any]) -> str:
     """The page."""
     about = dict(found["machine"][0])
     own = {name: about.pop(name) for name in ("processor", "cores", "memory", "system", "Python")}
+    kept = megabytes_each(found["by_realizations"])
     profile = [{"what": row["what"], "share": percent(row["share"]), "milliseconds": row["milliseconds"]} for row in found["block"]]
     words = own | {
         "libraries": ", ".join(f"{name} {version}" for name, version in about.items()),
@@ -123,6 +130,8 @@ def page(found: Mapping[str, Any]) -> str:
         "realizations": rows_table(found["by_realizations"]),
         "realizations_line": line_told(found["by_realizations"], "realizations", 100),
         "held": f"{LARGEST / 1e6:.0f}",
+        "each": f"{1000 * kept:.0f}",
+        "million": f"{1000 * kept:.0f}",
         "asked": f"{found['by_realizations'][-1]['realizations']:,}",
         "questions": rows_table(found["questions"]),
         "starts": rows_table(found["starts"]),

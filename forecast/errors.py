@@ -54,7 +54,7 @@ class LockedError(ForecastError):
 
 
 class RealizationError(ForecastError):
-    """Some realizations failed; the others were kept."""
+    """All realizations failed; of those of which some did, the others are kept, and the exit code is the same."""
 
     exit_code = 6
 

@@ -65,7 +65,10 @@ def leave(code: int) -> NoReturn:
 
 
 def kernels_as_kept() -> None:
-    """Let numba load kernels that it keeps without getting ready to compile, 0.25 s; it still does so where it must compile one."""
+    """Let numba load kernels that it keeps without getting ready to compile, 0.25 s; it still does so where it must compile one.
+
+    What it keeps may be cut off, as by a power failure: it is thrown away then, and compiled again.
+    """
     from numba.core.caching import Cache
     from numba.core.runtime import rtsys
 
@@ -74,8 +77,13 @@ def kernels_as_kept() -> None:
 
     def load(cache: Any, kinds: Any, context: Any) -> Any:
         rtsys.initialize(context)  # all of ``context.refresh()`` that compiled code needs
-        with cache._guard_against_spurious_io_errors():
-            return cache._load_overload(kinds, context)
+        try:
+            with cache._guard_against_spurious_io_errors():
+                return cache._load_overload(kinds, context)
+        except Exception:  # noqa: BLE001 - whatever reading bytes that mean nothing may raise
+            with suppress(OSError):
+                cache.flush()
+            return None
 
     Cache.load_overload = load  # type: ignore[method-assign]
 

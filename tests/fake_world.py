@@ -72,6 +72,11 @@ def simulate_slowly(world, seed, numbers, monthly):
     return simulate(world, seed, numbers, monthly)
 
 
+def wait_in_vain(block):
+    """What a block does whose stage does not answer."""
+    raise TimeoutError(f"in block {block}")
+
+
 def get_stuck(world, seed, numbers, monthly):
     """As ``simulate_slowly``, but all realizations after the first block take minutes."""
     time.sleep(300 if numbers[0] > 1 else 0)

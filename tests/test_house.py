@@ -54,6 +54,7 @@ NOT_IN_MODEL = {
     *("xarray", "pandas", "zarr", "h5netcdf", "netCDF4", "matplotlib", "yaml", "ruamel", "pint", "click", "rich", "rich_click"),
     *("pathlib", "os", "io", "shutil", "tempfile", "glob", "json", "csv", "logging", "time", "datetime", "random"),
 }
+NO_NUMBERS = {("errors",), ("ensemble", "export"), ("ensemble", "manifest"), ("ensemble", "metadata")}
 MATRIX_CALLS = ("np.dot", "np.matmul", "np.inner", "np.tensordot", "np.vdot")
 FILE_CALLS = {
     *("open", "input", "exec", "eval", "__import__"),
@@ -171,6 +172,22 @@ def the_model_multiplies_no_matrices(root: Path) -> Iterator[str]:
                 yield f"{file.relative_to(root)}:{node.lineno}: product of matrices"
 
 
+def numbers_depend_on_no_other_code(root: Path) -> Iterator[str]:
+    """An unfinished run is continued by the same code alone: what the engine imports is part of it."""
+    plan = root / "forecast/ensemble/plan.py"
+    code = ast.parse(plan.read_text(encoding="utf-8")).body if plan.is_file() else ast.parse("ENGINE = ('model',)").body
+    (engine,) = [ast.literal_eval(line.value) for line in code if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "ENGINE"]
+
+    def is_engine(name: tuple[str, ...]) -> bool:
+        return f"{'/'.join(name)}.py" in engine or name[0] in engine
+
+    for name, file, tree in sources(root):
+        for line, dotted in imported(tree, name) if is_engine(name) else ():
+            target = ours(root, dotted)
+            if target and target[-1] != "__init__" and target not in NO_NUMBERS and not is_engine(target):
+                yield f"{file.relative_to(root)}:{line}: numbers depend on {'/'.join(target)}, which is not in ENGINE"
+
+
 def only_the_command_line_prints(root: Path) -> Iterator[str]:
     """Nothing below the command line writes to the screen."""
     for name, file, tree in sources(root):
@@ -272,6 +289,7 @@ RULES: list[Rule] = [
     pictures_know_nothing_of_us,
     the_model_touches_no_files,
     the_model_multiplies_no_matrices,
+    numbers_depend_on_no_other_code,
     only_the_command_line_prints,
     no_except_is_bare,
     no_file_is_too_long,
@@ -307,6 +325,7 @@ VIOLATIONS = {
     "the model multiplies matrices": (the_model_multiplies_no_matrices, "forecast/model/market.py", "x = [1] @ y"),
     "the model calls for a product": (the_model_multiplies_no_matrices, "forecast/model/market.py", "x = np.dot(y, y)"),
     "the model has luck of its own": (the_model_touches_no_files, "forecast/model/market.py", "x = np.random.rand()"),
+    "the model uses other code": (numbers_depend_on_no_other_code, "forecast/model/market.py", "from forecast.scenario import load"),
     "an agent prints": (only_the_command_line_prints, "forecast/model/market.py", "print('hello')"),
     "a bare except": (no_except_is_bare, "forecast/scenario.py", "try:\n    pass\nexcept:\n    pass"),
     "a long file": (no_file_is_too_long, "forecast/scenario.py", "x = 1\n" * 401),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.ensemble import manifest
-from forecast.ensemble.execute import Outcome, Progress, cores, run
+from forecast.ensemble.execute import Outcome, Progress, cores, locked, run
 from forecast.ensemble.plan import Plan
 from forecast.ensemble.store import SCENARIO, SUMMARY, add_files, open_results, scenario_of
 from forecast.loading import compile_faster, kernels_as_kept
@@ -113,10 +113,11 @@ def sum_up(folder: Path, results: Any, pictures: bool = True, workers: int = 1) 
 
 
 def redraw(folder: str | Path) -> list[Path]:
-    """Draw the pictures of a folder of results again and seal them; returns the files."""
+    """Draw the pictures of a folder of results again and seal them; returns the files. Raises LockedError if a run writes there."""
     from forecast.assess.pictures import draw_all
 
     folder = Path(folder)
-    files = draw_all(open_results(folder), folder / "pictures", cores())
-    add_files(folder, [file.relative_to(folder).as_posix() for file in files])
+    with locked(folder):
+        files = draw_all(open_results(folder), folder / "pictures", cores())
+        add_files(folder, [file.relative_to(folder).as_posix() for file in files])
     return files

@@ -82,6 +82,7 @@ def publish(made: xr.Dataset, folder: Path, pictures: bool) -> list[dict[str, An
     (unfinished / TABLE).write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     if pictures:
         draw(made, scored, unfinished / "pictures")
+    _refuse_foreign(folder)  # it may have been made meanwhile
     put_in_place(unfinished, folder)
     return table
 

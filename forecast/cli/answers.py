@@ -126,7 +126,8 @@ def compare(
                 click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by what luck may explain; --all shows them")
     if output is not None:
         for name, comparison in found.items():
-            write_netcdf(comparison, output if len(found) == 1 else output.with_name(f"{output.stem}-{name}{output.suffix}"))
+            others = output.with_name(f"{output.stem}-{'-'.join(Path(name).parts).strip('-/')}{output.suffix}")
+            write_netcdf(comparison, output if len(found) == 1 else others)
     if picture is not None:
         from forecast.assess.pictures import save
         from forecast.report.plots import scenario_comparison

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecast.cli.face import RESULTS, Command, as_json, progress_bar, write_json
+from forecast.errors import RealizationError, StoreError
 
 if TYPE_CHECKING:
     from forecast.ensemble.engines import Engine
     from forecast.ensemble.execute import Outcome
     from forecast.scenario import Scenario
-
-FAILED = 6
-DAMAGED = 4
 
 
 @click.command(cls=Command, short_help="Simulate scenarios.")
@@ -106,7 +104,7 @@ def run(
                 _tell_failures(outcome)
     if as_json:
         write_json(outcomes)
-    return FAILED if any(outcome["failed"] for outcome in outcomes) else 0
+    return RealizationError.exit_code if any(outcome["failed"] for outcome in outcomes) else 0
 
 
 def _read(load: Callable[..., Scenario], names: Sequence[str], changes: Sequence[str]) -> list[Scenario]:
@@ -178,7 +176,7 @@ def verify(folders: tuple[Path, ...], values: bool, as_json: bool) -> int:
     if as_json:
         write_json(found)
     sys.stdout.flush()
-    return DAMAGED if any(report["problems"] for report in found) else 0
+    return StoreError.exit_code if any(report["problems"] for report in found) else 0
 
 
 COMMANDS = (run, verify)

@@ -13,6 +13,10 @@ import numpy as np
 from forecast.ensemble.metadata import NO_CODE, Variable
 
 ABOUT = "zarr.json"
+KEPT_BITS = 12
+"""Bits of mantissa of what is stored."""
+LARGEST_CHUNK = 2_147_483_631
+"""Bytes of one chunk that the compressor can take."""
 COMPRESSION = {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "blocksize": 1 << 17}
 """Of rounded numbers the same bits are always zero; sorted by bit they cost no time and no room.
 

@@ -40,12 +40,17 @@ class Shared:
     token: str
 
     def __call__(self, block: int) -> None:
+        self._look()
+        computed = self.work.computed(block)
+        self._look()  # the run may be over, and another write there
+        self.work.write(block, computed)
+
+    def _look(self) -> None:
         if not may_write(self.work.partial, self.token):
             raise ForecastError(
                 f"a worker on {platform.node()} came later than the others and does not see {self.work.partial}. "
                 "Stop it; what is finished is kept, and the same command with --resume continues"
             )
-        self.work(block)
 
     def receive(self, block: int, ticket: None) -> None:
         """Nothing is left to do."""
@@ -108,26 +113,37 @@ class Stage:
     url: str
 
     def put(self, name: str, content: bytes) -> None:
-        """Write an object, whole or not at all."""
-        files, root = self._files()
-        files.pipe_file(f"{root}/{name}", content)
+        """Write an object, whole or not at all. Raises ForecastError if the place does not let us, as the next two do."""
+        with self._reached(name):
+            files, root = self._files()
+            files.pipe_file(f"{root}/{name}", content)
 
     def find(self, name: str) -> bytes:
         """Read an object; empty if there is none."""
-        files, root = self._files()
-        try:
-            return bytes(files.cat_file(f"{root}/{name}"))
-        except FileNotFoundError:
-            return b""
+        with self._reached(name):
+            files, root = self._files()
+            try:
+                return bytes(files.cat_file(f"{root}/{name}"))
+            except FileNotFoundError:
+                return b""
 
     def take(self, name: str, sha256: str) -> bytes:
         """Read an object and remove it. Raises ForecastError if it is not what was put there."""
         content = self.find(name)
         if hashlib.sha256(content).hexdigest() != sha256:
             raise ForecastError(f"{self.url}/{name}: missing or not what a worker wrote; --resume computes it again")
-        files, root = self._files()
-        files.rm_file(f"{root}/{name}")
+        with self._reached(name):
+            files, root = self._files()
+            files.rm_file(f"{root}/{name}")
         return content
+
+    @contextmanager
+    def _reached(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # one that is too slow raises TimeoutError, which is one
+            told = error.strerror or str(error) or type(error).__name__
+            raise ForecastError(f"{self.url}/{name}: {told}; what is finished is kept: the same command with --resume continues") from error
 
     def answer(self) -> str:
         """Copy the question; returns the name of the copy."""

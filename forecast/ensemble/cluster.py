@@ -148,7 +148,8 @@ class Cluster:
             stage.put("question", b"asked")
             answers = self._ask(stage.answer)
             wrong = [f"{worker}: {name}" for worker, name in answers.items() if isinstance(name, Exception)]
-            wrong += [f"{worker} has another place of that name" for worker, name in answers.items() if stage.find(str(name)) != b"asked"]
+            copies = {worker: name for worker, name in answers.items() if isinstance(name, str)}
+            wrong += [f"{worker} has another place of that name" for worker, name in copies.items() if stage.find(name) != b"asked"]
         if wrong:
             raise ForecastError(
                 f"{self.stage}: not a place where all workers and this computer can write and read: {_some(wrong)}. "
@@ -176,6 +177,8 @@ class Cluster:
                         raise _deadly(block) from error
                     wanted.add([block])
                 except TimeoutError:  # the worker that kept it died before it was fetched; it is computed again
+                    if future.status == "error":  # no: it is what the block raised
+                        raise
                     wanted.expect(block, future)
                     seen = self._look_for_workers(seen)
                 except CancelledError as error:

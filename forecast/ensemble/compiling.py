@@ -59,7 +59,7 @@ def load_kept() -> None:
             return
         loading.kernels_as_kept()
         for kernel in kernels().values():
-            for kinds, *_ in kernel._cache._cache_file._load_index():
+            for kinds in _kinds_kept(kernel):
                 kernel.compile(kinds)
         _done = True
 
@@ -72,17 +72,27 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
     """
     global _done
     with _one_at_a_time:
-        if not _done and _all_kept():
-            loading.kernels_as_kept()
-        elif not _done:
+        loading.kernels_as_kept()
+        if not _done and not _all_kept():
             loading.compile_faster()
             with suppress(OSError):  # no locks, copies or room here: kernels are then compiled as they are called
                 _together(asked(rehearse), copies)
         _done = True
 
 
+def _kinds_kept(kernel: Any) -> list[Any]:
+    """Kinds of arguments for which a kernel is kept; none where a power failure left a list that cannot be read, which is thrown away."""
+    try:
+        return [kinds for kinds, *_ in kernel._cache._cache_file._load_index()]
+    except Exception:  # noqa: BLE001 - as in ``loading.kernels_as_kept``
+        with suppress(OSError):
+            for file in _kept_by(kernel):
+                os.unlink(file)
+        return []
+
+
 def _all_kept() -> bool:
-    return all(kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS)
+    return all(kept(kernel) and _kinds_kept(kernel) for name, kernel in kernels().items() if name not in OF_LARGE_WORLDS)
 
 
 def kernels() -> dict[str, Any]:

@@ -23,7 +23,7 @@ from forecast import loading
 from forecast.ensemble import compiling, manifest, space, store
 from forecast.ensemble.engines import Engine, Processes, Serial
 from forecast.ensemble.plan import Plan
-from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, StoreError, WriteError
+from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, RequestError, StoreError, WriteError
 from forecast.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 TOLD = 20
 Simulate = Callable[[Any, int, np.ndarray, bool], dict[str, np.ndarray]]
 """(world, seed, numbers of realizations, monthly) -> arrays, realization first."""
+Computed = tuple[dict[str, np.ndarray], list[dict[str, Any]]]
+"""What was recorded in the realizations of a block, and those that failed."""
 Progress = Callable[[int, int], None]
 """Called with the realizations done and those wanted."""
 Finish = Callable[[Path, Any], None]
@@ -64,18 +66,22 @@ class Work:
     simulate: Simulate
 
     def __call__(self, block: int) -> int:
-        numbers = self.plan.numbers[self.plan.places(block)]
-        arrays, failed = self._arrays(numbers)
-        store.write_block(self.partial, self.plan, block, arrays, failed)
-        return len(numbers)
+        self.write(block, self.computed(block))
+        return _size(self.plan, block)
 
-    def _arrays(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    def write(self, block: int, computed: Computed) -> None:
+        """Store a block."""
+        store.write_block(self.partial, self.plan, block, *computed)
+
+    def computed(self, block: int) -> Computed:
+        """Simulate a block."""
+        numbers = self.plan.numbers[self.plan.places(block)]
         try:
             return self.simulate(self.plan.world, self.plan.seed, numbers, self.plan.monthly), []
         except Exception:  # noqa: BLE001 - whatever a realization raises, the others are kept
             return self._one_by_one(numbers)
 
-    def _one_by_one(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    def _one_by_one(self, numbers: np.ndarray) -> Computed:
         """The block again, each realization alone, to find the one that fails."""
         rows, failed = [], []
         for number in numbers:
@@ -144,6 +150,8 @@ def run(
     """
     began = time.time()
     folder = Path(os.path.abspath(folder))
+    if not folder.name:
+        raise RequestError(f"{folder}: must be a folder within another")
     partial = folder.with_name(f"{folder.name}.partial")
     kept = f"interrupted; what is finished is kept in {partial}: the same command with --resume continues"
     with locked(folder), stoppable(kept):
@@ -156,7 +164,7 @@ def run(
             chosen = engine or _engine(workers or cores(), len(plan.blocks) - len(done), meanwhile)
             work = Work(partial, plan, simulate or functools.partial(simulate_block, posterior=plan.posterior))
             _compute(chosen, work, plan, done, progress)
-            return _complete(plan, folder, partial, finish, began, computed)
+            return _complete(plan, folder, partial, finish, began, computed, force)
         except KeyboardInterrupt:
             raise Interrupted(kept) from None
         except WriteError as error:
@@ -184,19 +192,19 @@ def _engine(workers: int, blocks: int, meanwhile: Callable[[], object] | None) -
 
 def _already_there(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> Outcome | None:
     """The outcome of an earlier run if there is nothing left to do; an error if something is in the way."""
-    if resume and _sealed_as(partial, plan):
-        store.publish(partial, folder)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return None
-    if not folder.is_dir():
-        raise ForecastError(f"{folder}: exists and is not a folder")
     if resume and not force and _sealed_as(folder, plan):
-        return Outcome(folder, plan.realizations, manifest.read(folder)["failed"], 0.0, 0)
-    if not (folder / manifest.NAME).is_file():
-        raise ForecastError(f"{folder}: exists and holds no results of this program; choose another --output")
-    if not force:
-        raise ForecastError(f"{folder}: already holds results; --force replaces them, --output puts the new ones elsewhere")
+        for problem in store.seen_at_once(folder, manifest.read(folder)["files"]):
+            raise StoreError(f"{problem}; --force computes it again")
+        return _finished(folder, plan)
+    store.refuse_existing(folder, force)
+    if resume and _sealed_as(partial, plan):  # it was killed before its results were in place
+        store.publish(partial, folder, force)
+        return _finished(folder, plan)
     return None
+
+
+def _finished(folder: Path, plan: Plan) -> Outcome:
+    return Outcome(folder, plan.realizations, manifest.read(folder)["failed"], 0.0, 0)
 
 
 def _sealed_as(folder: Path, plan: Plan) -> bool:
@@ -243,7 +251,7 @@ def _compute(engine: Engine, work: Work, plan: Plan, done: dict[int, Any], progr
             report(count, plan.realizations)
 
 
-def _complete(plan: Plan, folder: Path, partial: Path, finish: Finish | None, began: float, computed: int) -> Outcome:
+def _complete(plan: Plan, folder: Path, partial: Path, finish: Finish | None, began: float, computed: int, force: bool) -> Outcome:
     """Sum up, seal and put in place."""
     done = store.receipts(partial)
     if lost := [block for block in plan.blocks if block not in done]:
@@ -258,7 +266,7 @@ def _complete(plan: Plan, folder: Path, partial: Path, finish: Finish | None, be
     clock = {"began": _clock(began), "ended": _clock(time.time()), "seconds": seconds, "computed": computed}
     manifest.write_bytes(partial / manifest.SIDECAR, manifest.sealed(clock))
     store.seal(partial, plan, done)
-    store.publish(partial, folder)
+    store.publish(partial, folder, force)
     return Outcome(folder, plan.realizations, failed, seconds, computed)
 
 

@@ -160,9 +160,10 @@ def export_csv(dataset: xr.Dataset, file: Path, force: bool = False) -> Path:
             write_csv(dataset, stream)
         os.replace(unfinished, file)
     except OSError as error:
+        raise cannot_write(file, error) from error
+    finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-        raise cannot_write(file, error) from error
     return file
 
 

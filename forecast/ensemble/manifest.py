@@ -25,8 +25,8 @@ LARGEST = 1 << 30
 """Bytes of a manifest; a million realizations need a sixth of it."""
 SIDECAR = "run.json"
 """Clock times of a run; sealed, yet not part of the results."""
-LONGEST_NAME = 255
-"""Bytes; what file systems take."""
+LONGEST_NAME, LONGEST_PATH = 255, 1024
+"""Bytes; what file systems take of a name, and less than they take of a path, for the folder has one too."""
 
 Files = dict[str, dict[str, Any]]
 """Path below the folder -> {size, sha256}."""
@@ -77,8 +77,8 @@ def cannot_write(file: Path, error: OSError) -> WriteError:
 def put_in_place(made: Path, folder: Path) -> None:
     """Rename a finished folder to its place; what was there before stays until then, and comes back if that fails."""
     aside = replaced(folder)
-    shutil.rmtree(aside, ignore_errors=True)
     try:
+        _remove(aside, _going(folder))
         if folder.is_dir():
             os.rename(folder, aside)
         try:
@@ -89,33 +89,47 @@ def put_in_place(made: Path, folder: Path) -> None:
         sync(folder.parent)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):  # it is out of the way
+        _remove(aside, _going(folder))
 
 
 def discard(folder: Path) -> None:
     """Remove a folder; it is gone at once, whatever happens while its files are removed."""
-    aside = replaced(folder)
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(folder, _going(folder))
+
+
+def _remove(folder: Path, going: Path) -> None:
+    shutil.rmtree(going, ignore_errors=True)
     if folder.exists():
-        os.rename(folder, aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(folder, going)
+        shutil.rmtree(going, ignore_errors=True)
+
+
+def _going(folder: Path) -> Path:
+    """Where a folder is while its files are removed: what a kill leaves there is nothing whole."""
+    return folder.with_name(f".{folder.name}.removed")
 
 
 def replaced(folder: Path) -> Path:
-    """Where an older folder is while a new one takes its place, or while it is removed."""
+    """Where an older folder is, whole, while a new one takes its place."""
     return folder.with_name(f".{folder.name}.replaced")
 
 
 def bring_back(folder: Path) -> None:
-    """Undo a replacement that was cut off in that moment."""
+    """Undo a replacement that was cut off in that moment, and end a removal."""
+    shutil.rmtree(_going(folder), ignore_errors=True)
     if replaced(folder).is_dir() and not folder.exists():
         os.rename(replaced(folder), folder)
 
 
 def sealed(content: dict[str, Any]) -> bytes:
     """JSON text of a mapping that carries its own hash; the same mapping always gives the same bytes."""
-    seal = hashlib.sha256(_text(content)).hexdigest()
-    return _text(content | {"sha256": seal})
+    return _text(content | {"sha256": seal(content)})
+
+
+def seal(content: dict[str, Any]) -> str:
+    """Hash of a mapping."""
+    return hashlib.sha256(_text(content)).hexdigest()
 
 
 def _text(content: dict[str, Any]) -> bytes:
@@ -129,13 +143,15 @@ def read_sealed(file: Path) -> dict[str, Any]:
             raise StoreError(f"{file}: larger than any that this program writes")
         raw = file.read_bytes()
         content = json.loads(raw)
+        ours = isinstance(content, dict) and "sha256" in content
+        again = sealed({key: value for key, value in content.items() if key != "sha256"}) if ours else b""
     except OSError as error:
         raise StoreError(f"{file}: cannot read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{file}: damaged: not JSON") from error
-    if not isinstance(content, dict) or "sha256" not in content:
+    if not ours:
         raise StoreError(f"{file}: not written by this program")
-    if sealed({key: value for key, value in content.items() if key != "sha256"}) != raw:
+    if again != raw:
         raise StoreError(f"{file}: damaged: its content does not match its own hash")
     return content
 
@@ -162,15 +178,19 @@ def read(folder: Path) -> dict[str, Any]:
     if not isinstance(name := run.get("scenario"), str) or not _is_name(name):
         raise StoreError(f"{folder / NAME}: is of scenario {name!r}, which cannot be the name of one")
     for path, facts in content["files"].items():
-        parts = path.split("/")
-        if not all(_is_name(part) for part in parts) or not isinstance(facts, dict) or not isinstance(facts.get("size"), int):
+        named = len(path) <= LONGEST_PATH and all(_is_name(part) for part in path.split("/"))
+        if not named or not isinstance(facts, dict) or [type(facts.get(key)) for key in ("size", "sha256")] != [int, str]:
             raise StoreError(f"{folder / NAME}: lists {path!r}, which cannot be a file of these results")
     return content
 
 
 def _is_name(part: str) -> bool:
     """Whether a text can be the name of a file, and leads nowhere else."""
-    return part not in ("", ".", "..") and "/" not in part and "\0" not in part and len(part.encode(errors="replace")) <= LONGEST_NAME
+    try:
+        length = len(os.fsencode(part))
+    except UnicodeEncodeError:
+        return False
+    return part not in ("", ".", "..") and "/" not in part and "\0" not in part and length <= LONGEST_NAME
 
 
 def _nearby(folder: Path) -> str:
@@ -195,9 +215,9 @@ def problems(folder: Path, files: Files, check: Callable[[Path, dict[str, Any]],
 
 
 def strangers(folder: Path, files: Files) -> Iterable[str]:
-    """Files among the arrays that do not belong there."""
-    for below, _, here in os.walk(folder / "results.zarr"):
-        for name in sorted(here):
+    """Files and links among the arrays that do not belong there."""
+    for below, folders, here in os.walk(folder / "results.zarr"):
+        for name in sorted([*here, *(each for each in folders if Path(below, each).is_symlink())]):
             file = Path(below, name)
             if file.relative_to(folder).as_posix() not in files:
                 yield f"{file}: not one of the files written by the run"

@@ -21,7 +21,10 @@ LARGEST_BLOCK = 100
 MOST_BUYERS = 10_000_000  # in a block: about 20 bytes each in memory
 FEWEST_BLOCKS = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
-ENGINE = ("declare.py", "streams.py", "model", "ensemble/design.py", "ensemble/posterior.py")
+ENGINE = (
+    "declare.py", "layout.py", "mixing.py", "special.py", "streams.py", "model",
+    "ensemble/arrays.py", "ensemble/design.py", "ensemble/posterior.py", "ensemble/rounding.py",
+)  # fmt: skip
 """Code on which the numbers depend."""
 
 

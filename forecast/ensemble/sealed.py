@@ -19,14 +19,13 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from forecast.ensemble.arrays import ABOUT, chunk_name, texts
+from forecast.ensemble.arrays import ABOUT, LARGEST_CHUNK, chunk_name, texts
 from forecast.ensemble.manifest import Files
 from forecast.errors import StoreError
 
 CODECS = {"string": "vlen-utf8", "float32": "bytes", "float64": "bytes", "int32": "bytes", "int8": "bytes"}
 WIDTH = {"string": 64, "float32": 4, "float64": 8, "int32": 4, "int8": 1}
 COMPRESSORS = ("lz4", "zstd")  # the second wrote results before
-LARGEST_CHUNK = 2_147_483_631
 LARGEST_SHAPE = 2**40
 LARGEST_COORDINATE = 2**26
 """Bytes of one coordinate; all are read when results are opened."""

@@ -33,15 +33,12 @@ SUMMARY = "summary.nc"
 PLAN = "plan.json"
 RECEIPTS = "receipts"
 PICTURES = "pictures"
-KEPT_BITS = 12
 MANTISSA_BITS = 23
-LARGEST_CHUNK = 2_147_483_631
-"""Bytes of one chunk that the compressor can take."""
 SYNCED_AT_ONCE = 32
 READ_AT_ONCE = 4
 
 
-def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
+def round_bits(values: np.ndarray, keep: int = arrays.KEPT_BITS) -> np.ndarray:
     """Round float32 to ``keep`` bits of mantissa, half to even, so that it compresses; whole numbers below 2**keep stay exact.
 
     There is one nan and one zero in the result, whatever their signs and payloads were.
@@ -89,13 +86,13 @@ def _create_array(folder: Path, variable: Variable, sizes: Mapping[str, int], bl
     shape = tuple(sizes[dim] for dim in variable.dims)
     chunks = tuple(min(block, size) if dim == "realization" else max(size, 1) for dim, size in zip(variable.dims, shape, strict=True))
     bytes_of_chunk = int(np.prod(chunks)) * (1 if variable.dtype == "string" else np.dtype(variable.dtype).itemsize)
-    if bytes_of_chunk > LARGEST_CHUNK:
-        raise ForecastError(f"block: {block}; makes a chunk of {bytes_of_chunk} bytes of {variable.name}, at most {LARGEST_CHUNK}")
+    if bytes_of_chunk > arrays.LARGEST_CHUNK:
+        raise ForecastError(f"block: {block}; makes a chunk of {bytes_of_chunk} bytes of {variable.name}, at most {arrays.LARGEST_CHUNK}")
     arrays.create_array(folder, variable, shape, chunks)
 
 
 def write_block(partial: Path, plan: Plan, block: int, recorded: Mapping[str, np.ndarray], failed: list[dict[str, Any]]) -> None:
-    """Write one block of realizations as one chunk of every array, then its receipt.
+    """Write one block of realizations as one chunk of every array, then its receipt, which says of which run it is.
 
     recorded  name -> (realization of the block that did not fail, time or month, ...)
     failed    realizations that could not be computed: realization, seed, error; their rows are never read
@@ -112,7 +109,7 @@ def write_block(partial: Path, plan: Plan, block: int, recorded: Mapping[str, np
                 (partial / path).write_bytes(packed)
                 sync(path)
                 written[path] = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-        receipt = {"block": block, "failed": failed, "files": written}
+        receipt = {"run": manifest.seal(plan.identity()), "block": block, "failed": failed, "files": written}
         manifest.write_bytes(partial / RECEIPTS / f"{block}.json", manifest.sealed(receipt))
     except OSError as error:
         raise manifest.cannot_write(Path(error.filename or partial), error) from error
@@ -151,13 +148,19 @@ def _fitting(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tupl
 
 
 def receipts(partial: Path) -> dict[int, dict[str, Any]]:
-    """Receipts of the blocks that are on disk whole, by block; all others are as if never written."""
+    """Receipts of the blocks of this run that are on disk whole, by block; all others are as if never written.
+
+    A worker elsewhere may be late to hear that its run is over, and another has begun in its place.
+    """
     from concurrent.futures import ThreadPoolExecutor
+
+    plan = plan_of(partial)
+    run = manifest.seal(plan) if plan else ""
 
     def receipt(file: Path) -> dict[str, Any] | None:
         with suppress(StoreError):
             read = manifest.read_sealed(file)
-            if not any(_missing_or_changed(partial / path, facts) for path, facts in read["files"].items()):
+            if read.get("run") == run and not any(_missing_or_changed(partial / path, facts) for path, facts in read["files"].items()):
                 return read
         return None
 
@@ -210,11 +213,30 @@ def seal(partial: Path, plan: Plan, done: Mapping[int, dict[str, Any]]) -> None:
     manifest.write(partial, plan.identity(), failures(done), files)
 
 
-def publish(partial: Path, folder: Path) -> None:
-    """Put a sealed folder in its place; what was there before stays until then."""
+def publish(partial: Path, folder: Path, force: bool = False) -> None:
+    """Put a sealed folder in its place; what was there before stays until then.
+
+    Raises ForecastError if something is there that may not be replaced.
+    """
+    try:
+        refuse_existing(folder, force)
+    except ForecastError as error:
+        raise ForecastError(f"{error}; these wait in {partial}: the same command with --resume puts them in place") from error
     shutil.rmtree(partial / RECEIPTS, ignore_errors=True)
     (partial / PLAN).unlink(missing_ok=True)
     manifest.put_in_place(partial, folder)
+
+
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Raise ForecastError if something is there that may not be replaced: not even by force what is not ours."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not folder.is_dir():
+        raise ForecastError(f"{folder}: exists and is not a folder")
+    if not (folder / manifest.NAME).is_file():
+        raise ForecastError(f"{folder}: exists and holds no results of this program; choose another --output")
+    if not force:
+        raise ForecastError(f"{folder}: already holds results; --force replaces them, --output puts the new ones elsewhere")
 
 
 def open_results(folder: str | Path) -> xr.Dataset:
@@ -225,13 +247,19 @@ def open_results(folder: str | Path) -> xr.Dataset:
     """
     folder = Path(folder)
     content = manifest.read(folder)
-    read = {path: facts for path, facts in content["files"].items() if not path.startswith(f"{PICTURES}/")}
-    for problem in (*manifest.problems(folder, read, _quick), *manifest.strangers(folder, read)):
+    for problem in seen_at_once(folder, content["files"]):
         raise StoreError(problem)
     try:
         return open_arrays(folder, content["files"], content["failed"])
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise StoreError(f"{folder / ARRAYS}: not results of this program: {error}") from error
+
+
+def seen_at_once(folder: Path, files: Files) -> Iterator[str]:
+    """What is missing, strange or of another size in a folder of results, pictures aside; of what is large nothing is read."""
+    read = {path: facts for path, facts in files.items() if not path.startswith(f"{PICTURES}/")}
+    yield from manifest.problems(folder, read, _quick)
+    yield from manifest.strangers(folder, read)
 
 
 def _quick(file: Path, facts: dict[str, Any]) -> str:

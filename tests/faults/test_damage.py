@@ -259,6 +259,10 @@ MANIFESTS = {
     "hidden above": lambda sealed: {"files": sealed["files"] | {"results.zarr/../../secret": {"size": 1, "sha256": "0"}}},
     "zero byte": lambda sealed: {"files": sealed["files"] | {"a\0b": {"size": 1, "sha256": "0"}}},
     "endless name": lambda sealed: {"files": sealed["files"] | {"a" * 5000: {"size": 1, "sha256": "0"}}},
+    "endless path": lambda sealed: {"files": sealed["files"] | {"a/" * 600 + "b": {"size": 1, "sha256": "0"}}},
+    "name of half a letter": lambda sealed: {"files": sealed["files"] | {"a\ud800/b": {"size": 1, "sha256": "0"}}},
+    "no hashes": lambda sealed: {"files": {path: without(facts, "sha256") for path, facts in sealed["files"].items()}},
+    "size of truth": lambda sealed: {"files": {path: facts | {"size": True} for path, facts in sealed["files"].items()}},
     "no facts": lambda sealed: {"files": dict.fromkeys(sealed["files"])},
     "size in words": lambda sealed: {"files": {path: facts | {"size": "small"} for path, facts in sealed["files"].items()}},
     "failures in words": lambda sealed: {"failed": "none"},
@@ -275,6 +279,19 @@ def test_a_manifest_that_lies_is_refused_with_exit_4(results, lie, capsys):
     reseal(results, **MANIFESTS[lie](sealed))
     assert status(["export", str(results), "--variable", "price"]) == 4
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("depth", [900, 983, 990, 2000, 100_000])
+def test_a_manifest_of_any_depth_is_refused_with_exit_4(results, depth, capsys):
+    (results / manifest.NAME).write_text('{"sha256": "", "run": ' + "[" * depth + "]" * depth + "}")
+    assert status(["verify", str(results)]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_link_to_a_folder_among_the_arrays_is_found(results, tmp_path, capsys):
+    (results / store.ARRAYS / "more").symlink_to(tmp_path, target_is_directory=True)
+    assert status(["verify", str(results)]) == 4
+    assert "more: not one of the files written by the run" in capsys.readouterr().err
 
 
 VALUES = [None, -1, 0, 1, 2.5, 10**30, "", "price", "nan", [], [[]], {}, {"a": 1}, True, [10**9] * 4, "\0", "days since 2023-01-01"]

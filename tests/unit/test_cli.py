@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import click
 import fake_world
 import pytest
+import xarray as xr
 
 from forecast import cli
 from forecast.assess import compare as comparing
@@ -300,6 +302,19 @@ def test_compare_answers_make_with_its_exit_code(folder, tmp_path, monkeypatch, 
     assert cli.status(["compare", str(folder), str(other), option, "--json"]) == code
     assert json.loads(capsys.readouterr().out)["b"]["other"] == [PRICE, ENTRY]
     assert cli.status(["compare", str(folder), str(folder)]) == 2
+
+
+def test_comparisons_of_folders_of_one_name_are_files_of_their_paths(folder, tmp_path, monkeypatch):
+    places = [tmp_path / above / "same" for above in ("a", "b", "c")]
+    for place in places:
+        shutil.copytree(folder, place)
+    made = xr.Dataset(attrs=COMPARED.attrs)
+    monkeypatch.setattr(comparing, "compare_all", lambda named, unpaired: dict.fromkeys(list(named)[1:], made))
+    monkeypatch.setattr(comparing, "rows", lambda comparison: [PRICE, ENTRY])
+    monkeypatch.setattr(comparing, "differs", lambda comparison, level: False)
+    assert cli.status(["compare", *map(str, places), "--output", str(tmp_path / "z.nc")]) == 0
+    written = sorted(file.name for file in tmp_path.glob("z-*.nc"))
+    assert [name.split("-")[-2:] for name in written] == [["b", "same.nc"], ["c", "same.nc"]]
 
 
 def test_plot_writes_the_wanted_file(folder, tmp_path, monkeypatch, capsys):

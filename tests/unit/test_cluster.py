@@ -112,6 +112,32 @@ def test_a_failing_realization_is_named_as_elsewhere(cluster, tmp_path):
     assert [failure["realization"] for failure in outcome.failed] == [fake_world.BAD]
 
 
+def test_an_error_of_a_block_is_not_taken_for_a_worker_that_is_slow(cluster):
+    with pytest.raises(TimeoutError, match="in block 0"):
+        list(cluster._finished(fake_world.wait_in_vain, [0]))
+
+
+def test_a_stage_that_fails_on_the_way_is_named(tmp_path, monkeypatch):
+    def slow(*asked):
+        raise TimeoutError("too slow")
+
+    stage = Stage(tmp_path.as_uri())
+    monkeypatch.setattr(Stage, "_files", slow)
+    for act in (lambda: stage.put("0.zip", b""), lambda: stage.find("0.zip"), lambda: stage.take("0.zip", "")):
+        with pytest.raises(ForecastError, match=r"0\.zip: too slow; what is finished is kept"):
+            act()
+
+
+def test_a_worker_that_cannot_use_a_stage_is_named_once_with_its_reason(processes, tmp_path, monkeypatch):
+    reason = OSError("no access; " * 100)
+    monkeypatch.setattr(Cluster, "_check_workers", lambda self: None)
+    monkeypatch.setattr(Cluster, "_ask", lambda self, question: {"tcp://there:1": reason})
+    with pytest.raises(ForecastError) as refused:
+        Cluster(processes.address, tmp_path.as_uri())
+    assert str(refused.value).count("tcp://there:1") == 1
+    assert str(reason) in str(refused.value)
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(cluster, tmp_path):
     def stop(finished, wanted):
         if finished == 8:

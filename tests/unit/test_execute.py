@@ -3,6 +3,7 @@
 import copy
 import functools
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -16,9 +17,9 @@ from small_world import small_world_file
 
 from forecast.cli import status
 from forecast.ensemble import execute, manifest, store
-from forecast.ensemble.execute import run
+from forecast.ensemble.execute import Work, run
 from forecast.ensemble.plan import Plan, default_block
-from forecast.errors import ForecastError, LockedError, RealizationError, StoreError
+from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, RequestError, StoreError
 
 TESTS = Path(fake_world.__file__).parent
 
@@ -160,6 +161,14 @@ def test_another_run_cannot_resume_this_one(interrupted, change):
         done(interrupted, fake_world.plan(**change), resume=True)
 
 
+def test_a_block_that_a_worker_of_another_run_was_late_to_write_is_computed_again(interrupted, tmp_path):
+    for block in (0, 2):
+        Work(interrupted.with_name("run.partial"), fake_world.plan(seed=2), fake_world.simulate)(block)
+    assert done(interrupted, resume=True).computed == 7
+    done(tmp_path / "straight")
+    assert manifest_of(interrupted) == manifest_of(tmp_path / "straight")
+
+
 def test_a_chunk_damaged_between_is_computed_again(interrupted, tmp_path):
     chunk = interrupted.with_name("run.partial") / "results.zarr/price/c.0.0.0.0"
     chunk.write_bytes(chunk.read_bytes()[:-1])
@@ -174,16 +183,58 @@ def test_resuming_a_complete_run_does_nothing(tmp_path):
     assert manifest_of(tmp_path / "run") == before
 
 
-def test_a_run_that_died_just_before_its_end_is_only_put_in_place(tmp_path, monkeypatch):
-    def die(partial, folder):
+def die_before_the_end(folder, monkeypatch):
+    """Finish a run, and end before its results are in their place."""
+
+    def die(*places):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
         broken.setattr(store, "publish", die)
-        with pytest.raises(ForecastError):
-            done(tmp_path / "run")
+        with pytest.raises(Interrupted):
+            done(folder)
+
+
+def test_a_run_that_died_just_before_its_end_is_only_put_in_place(tmp_path, monkeypatch):
+    die_before_the_end(tmp_path / "run", monkeypatch)
     assert done(tmp_path / "run", resume=True, simulate=fake_world.fail_in_all).computed == 0
     assert store.verify(tmp_path / "run") == []
+
+
+@pytest.mark.parametrize("path", ["results.zarr/price/c.1.0.0.0", "results.zarr/price/zarr.json"])
+def test_damaged_results_are_not_called_complete(tmp_path, path):
+    done(tmp_path / "run")
+    (tmp_path / "run" / path).unlink()
+    with pytest.raises(StoreError, match="missing; --force computes it again"):
+        done(tmp_path / "run", resume=True)
+    assert done(tmp_path / "run", resume=True, force=True).computed == 7
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_what_was_put_there_meanwhile_stays_and_the_finished_run_waits(tmp_path):
+    def work_of_somebody_else(folder, results):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run/thesis.txt").write_text("ten years of work")
+
+    for options in ({"finish": work_of_somebody_else}, {"resume": True}, {"resume": True, "force": True}):
+        with pytest.raises(ForecastError, match="holds no results of this program"):
+            done(tmp_path / "run", **options)
+        assert (tmp_path / "run/thesis.txt").read_text() == "ten years of work"
+    shutil.rmtree(tmp_path / "run")
+    assert done(tmp_path / "run", resume=True, simulate=fake_world.fail_in_all).computed == 0
+    assert store.verify(tmp_path / "run") == []
+
+
+def test_a_finished_run_that_waits_replaces_other_results_only_by_force(tmp_path, monkeypatch):
+    die_before_the_end(tmp_path / "run", monkeypatch)
+    shutil.copytree(tmp_path / "run.partial", tmp_path / "kept")
+    done(tmp_path / "run", fake_world.plan(seed=2), force=True)
+    (tmp_path / "kept").rename(tmp_path / "run.partial")
+    with pytest.raises(ForecastError, match="--force replaces them"):
+        done(tmp_path / "run", resume=True)
+    assert store.open_results(tmp_path / "run").attrs["seed"] == 2
+    assert done(tmp_path / "run", resume=True, force=True, simulate=fake_world.fail_in_all).computed == 0
+    assert store.open_results(tmp_path / "run").attrs["seed"] == 1
 
 
 def test_results_are_replaced_only_by_force_and_only_by_whole_ones(tmp_path):
@@ -287,6 +338,22 @@ def test_results_that_were_about_to_be_replaced_come_back(tmp_path):
     with pytest.raises(ForecastError, match="already holds results"):
         done(tmp_path / "run", fake_world.plan(seed=2))
     assert manifest_of(tmp_path / "run") == before
+
+
+def test_results_that_were_being_removed_do_not_come_back(tmp_path, monkeypatch):
+    with monkeypatch.context() as slow:
+        slow.setattr(shutil, "rmtree", lambda *place, **options: None)
+        done(tmp_path / "run")
+        done(tmp_path / "run", fake_world.plan(seed=2), force=True)
+    assert not manifest.replaced(tmp_path / "run").exists()
+    shutil.rmtree(tmp_path / "run")
+    manifest.bring_back(tmp_path / "run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".run.lock"]
+
+
+def test_the_root_of_all_folders_is_no_place_for_results():
+    with pytest.raises(RequestError, match="/: must be a folder within another"):
+        done(Path("/"))
 
 
 def test_a_run_killed_while_its_folder_was_made_is_resumed(tmp_path):

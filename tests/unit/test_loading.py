@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from numba import njit
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,16 @@ def test_what_is_kept_is_loaded_without_a_compiler_and_what_is_not_is_compiled(t
     ready, hits = run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)).split(maxsplit=1)
     assert ready == "False"
     assert ": 1" in hits
+
+
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
+@pytest.mark.parametrize("left", [0, 30])
+def test_what_a_power_failure_cut_off_is_thrown_away_and_compiled_again(tmp_path, ending, left):
+    run(KEPT, NUMBA_CACHE_DIR=str(tmp_path))
+    for file in tmp_path.rglob(f"*{ending}"):
+        os.truncate(file, left)
+    assert run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)) == "True Counter()"
+    assert run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)).startswith("False")
 
 
 def test_a_process_of_ours_compiles_faster_and_asks_for_nothing_twice_and_that_of_others_as_it_does(tmp_path):

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import fake_world
 import pytest
+from filelock import FileLock
 
 import forecast
 from forecast.assess import pictures, produce
 from forecast.ensemble import execute, store
-from forecast.errors import ForecastError
+from forecast.errors import ForecastError, LockedError
 from forecast.scenario import load
 
 SCRIPT = """
@@ -74,6 +75,11 @@ def test_pictures_have_the_observed_past_drawn_in():
     past = pictures.observed_past()
     assert past["lithium_price"][2022] > 3 * past["lithium_price"][2020]
     assert set(past["lfp_share"]) >= {"world", "china", "europe"}
+
+
+def test_no_picture_is_added_while_a_run_writes_there(made):
+    with FileLock(made.folder.with_name(f".{made.folder.name}.lock")), pytest.raises(LockedError, match="another run is writing there"):
+        produce.redraw(made.folder)
 
 
 def test_a_segment_that_is_not_there_is_named_beside_those_that_are(made):

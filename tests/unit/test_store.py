@@ -255,6 +255,25 @@ def test_rounding_keeps_twelve_bits_and_every_kind_of_number(values):
         assert (store.round_bits(rounded).tobytes()) == rounded.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("bits", "stored"),
+    [
+        (0x80000000, 0x00000000),  # minus zero
+        (0x80000001, 0x00000000),  # less than can be told from it
+        (0x7F800001, 0x7FC00000),  # nan of other payloads and signs
+        (0xFFC12345, 0x7FC00000),
+        (0x3F800400, 0x3F800000),  # half-way: to the even one, below
+        (0x3F800C00, 0x3F801000),  # and above
+        (0xBF800C00, 0xBF801000),
+        (0x3F800401, 0x3F800800),
+        (0x7F7FFFFF, 0x7F800000),  # beyond the largest: infinite
+    ],
+)
+def test_what_is_stored_has_one_zero_and_one_nan_and_halves_go_to_even(bits, stored):
+    found = store.round_bits(np.array([bits], np.uint32).view(np.float32)).view(np.uint32)
+    assert hex(found.item()) == hex(stored)
+
+
 @given(st.integers(-4096, 4096))
 def test_small_whole_numbers_are_exact(number):
     assert store.round_bits(np.array([number], np.float32))[0] == number
@@ -295,6 +314,14 @@ def test_exported_csv_has_one_row_per_value(written, tmp_path):
     row = dict(zip(lines[0].split(","), lines[14].split(","), strict=True))
     assert (row["variable"], row["units"], row["realization"], row["month"]) == ("lithium_price", "USD t-1", "0", "2024-02")
     assert float(row["value"]) == pytest.approx(float(found["lithium_price"][0, 13]), rel=1e-4)
+
+
+def test_a_table_that_ends_at_a_damaged_chunk_is_not_left_behind(results, tmp_path):
+    chunk = next(results.glob("results.zarr/price/c.1*"))
+    chunk.write_bytes(bytes(len(chunk.read_bytes())))
+    with pytest.raises(StoreError, match="has changed"):
+        export.export_csv(export.chosen(store.open_results(results), ["price"]), tmp_path / "x.csv")
+    assert list(tmp_path.glob("x.csv*")) == []
 
 
 def test_an_export_replaces_nothing_unless_forced(written, tmp_path):
