@@ -97,18 +97,18 @@ behaviour: $(TOOLS) $(SCENARIOS:%=$(OUTPUTS)/%) ## rewrite docs/behaviour.md and
 	@$(PYTHON) docs/behaviour.py $(OUTPUTS)
 
 calibrate: $(PACKAGE) ## learn the parameters of the baseline from the years to 2024 again: scenarios/posterior-2024.nc (minutes)
-	@$(FORECAST) calibrate baseline --set prior= --until 2024 --output scenarios/posterior-2024.nc --workers $(WORKERS) --force
+	@$(FORECAST) calibrate baseline --set prior=null --until 2024 --output scenarios/posterior-2024.nc --workers $(WORKERS) --force
 
 calibration-check: $(OUTPUTS)/calibration-check.nc ## calibrate pasts that the model makes up: is the truth found again? (minutes)
 
 $(OUTPUTS)/calibration-check.nc: $(filter-out scenarios/%.nc,$(ENGINE)) scenarios/baseline.yaml $(PACKAGE)
 	@mkdir -p $(@D)
-	@$(FORECAST) calibrate baseline --set prior= --until 2024 --check $(TRIALS) --output $@ --workers $(WORKERS) --force
+	@$(FORECAST) calibrate baseline --set prior=null --until 2024 --check $(TRIALS) --output $@ --workers $(WORKERS) --force
 
 hindcast: $(OUTPUTS)/hindcast/scores.json ## the track record: forecasts from 2018-24, scored, in outputs/hindcast (minutes)
 
 $(OUTPUTS)/hindcast/scores.json: $(filter-out scenarios/%.nc,$(ENGINE)) scenarios/baseline.yaml $(PACKAGE)
-	@$(FORECAST) hindcast baseline --set prior= --members $(MEMBERS) --output $(@D) --workers $(WORKERS) --force
+	@$(FORECAST) hindcast baseline --set prior=null --members $(MEMBERS) --output $(@D) --workers $(WORKERS) --force
 
 track-record: $(TOOLS) hindcast calibration-check ## rewrite docs/track-record.md and its pictures
 	@$(PYTHON) docs/track_record.py $(OUTPUTS)

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from claims.run import Run
-from forecast.assess.compare import check_pairs
+from forecast.assess.compare import partners
+from forecast.errors import StoreError
 from forecast.report.views import ALL
 from writing import percent, spread
 
@@ -19,7 +20,8 @@ AFTERMATH = 5
 
 def paired(a: Run, b: Run, of: Callable[[Run], xr.DataArray]) -> np.ndarray:
     """A - B in each realization (realization,)."""
-    check_pairs(a.results, b.results)
+    if any(kept is not whole for kept, whole in zip(partners(a.results, b.results), (a.results, b.results), strict=True)):
+        raise StoreError("some realizations have no partner; run both scenarios with the same number")
     return np.asarray(of(a), float) - np.asarray(of(b), float)
 
 

@@ -43,7 +43,7 @@ APART = (
 )
 """Numbers that say how surprises behave; a smoother, which sees only their mean, cannot learn them."""
 MEMBERS = 600
-FEWEST_MEMBERS = 20
+FEWEST_MEMBERS, MOST_MEMBERS = 20, 100_000
 STEPS = 4
 BLOCK = 50
 TWINS = 60
@@ -135,8 +135,10 @@ def calibrate(
 
 def prepare(world: World, until: int, members: int, steps: int = STEPS, patterns: Sequence[str] = CALIBRATED) -> World:
     """The world as it was known when the year was over, to be calibrated; raises what ``calibrate`` raises."""
-    if members < FEWEST_MEMBERS or steps < 1:
-        raise RequestError(f"members {members}, steps {steps}; must be at least {FEWEST_MEMBERS} and 1")
+    if not FEWEST_MEMBERS <= members <= MOST_MEMBERS:
+        raise RequestError(f"members {members}: must be from {FEWEST_MEMBERS} to {MOST_MEMBERS}")
+    if steps < 1:
+        raise RequestError(f"steps {steps}: must be at least 1")
     if not world.record:
         raise DataError("the scenario has no record to learn from")
     chosen(world, patterns)

@@ -35,16 +35,19 @@ def title(results: xr.Dataset, otherwise: str) -> str:
     return str(results.attrs.get("scenario") or results.attrs.get("title") or otherwise)
 
 
-def check_pairs(a: xr.Dataset, b: xr.Dataset) -> None:
-    """Raise StoreError unless realization k of both shares its luck."""
-    names = f"{title(a, 'the first')} and {title(b, 'the second')}"
-    advice = "run both with the same seed and realizations, or ask for an unpaired comparison"
+def partners(a: xr.Dataset, b: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """The realizations that both have, which share their luck: some failed, or one has more. Raises StoreError if there are none."""
+    told = f"{title(a, 'the first')} and {title(b, 'the second')} cannot be paired:"
+    advice = "run both with the same seed and realizations, or ask for an unpaired comparison (--unpaired)"
     if "seed" not in a.attrs or a.attrs["seed"] != b.attrs.get("seed"):
-        raise StoreError(f"{names} cannot be paired: seeds {a.attrs.get('seed')} and {b.attrs.get('seed')}; {advice}")
-    if not np.array_equal(a["realization"].values, b["realization"].values):
-        numbers = (each["realization"].values for each in (a, b))
-        which = " and ".join(f"{len(each)} from {each[0]} to {each[-1]}" for each in numbers)
-        raise StoreError(f"{names} cannot be paired: their realizations differ ({which}); {advice}")
+        raise StoreError(f"{told} seeds {a.attrs.get('seed')} and {b.attrs.get('seed')}; {advice}")
+    of_a, of_b = a["realization"].values, b["realization"].values
+    if np.array_equal(of_a, of_b):
+        return a, b
+    common, in_a, in_b = np.intersect1d(of_a, of_b, return_indices=True)
+    if not common.size:
+        raise StoreError(f"{told} realizations {of_a[0]} to {of_a[-1]} and {of_b[0]} to {of_b[-1]}; {advice}")
+    return a.isel(realization=in_a), b.isel(realization=in_b)
 
 
 def measures(results: xr.Dataset) -> xr.Dataset:
@@ -139,11 +142,12 @@ def compare(a: xr.Dataset, b: xr.Dataset, unpaired: bool = False) -> xr.Dataset:
 
     unpaired  set the realizations of A against others of B; intervals are then much wider, for luck no longer cancels
 
-    Raises StoreError when the realizations cannot be paired. What only one scenario has (a chemistry, a year) is left
-    out; the attribute ``left_out`` names it.
+    Raises StoreError when no realizations can be paired. What only one scenario has (a chemistry, a year, a realization) is
+    left out; the attribute ``left_out`` names it.
     """
+    left_out = odd_ones(a, b, () if unpaired else ("realization",))
     if not unpaired:
-        check_pairs(a, b)
+        a, b = partners(a, b)
     places = pairing(a, b, unpaired)
     found: dict[Hashable, xr.DataArray] = {}
     first, second = measures(a), measures(b)
@@ -155,16 +159,18 @@ def compare(a: xr.Dataset, b: xr.Dataset, unpaired: bool = False) -> xr.Dataset:
             found |= milestone_shifts(first[name], second[name], places)
     made = xr.Dataset(found).assign_coords(outcome=np.array(OUTCOMES, object))
     made["quantile"].attrs = {"units": "1", "long_name": "Quantile over realizations"}
-    return made.assign_attrs(described(a, b, unpaired))
+    return made.assign_attrs(described(a, b, unpaired) | {"left_out": left_out})
+
+
+def odd_ones(a: xr.Dataset, b: xr.Dataset, counted: tuple[str, ...]) -> str:
+    """What only one of the two has; of some dimensions how many."""
+    odd = {dim: sorted({*a[dim].values.tolist()} ^ {*b[dim].values.tolist()}) for dim in ("chemistry", "segment", "region", *counted)}
+    named = [f"{dim} {name}" for dim, names in odd.items() if dim not in counted for name in names]
+    return ", ".join([*named, *(f"{len(odd[dim])} {dim}s that one lacks" for dim in counted if odd[dim])])
 
 
 def described(a: xr.Dataset, b: xr.Dataset, unpaired: bool) -> dict:
     """Attributes of a comparison."""
-    odd = [
-        f"{dim} {name}"
-        for dim in ("chemistry", "segment", "region")
-        for name in sorted({*map(str, a[dim].values)} ^ {*map(str, b[dim].values)})
-    ]
     how = "unpaired: realizations do not share their luck" if unpaired else "paired: realization by realization"
     return {
         "title": f"{title(a, 'A')} minus {title(b, 'B')}",
@@ -173,17 +179,13 @@ def described(a: xr.Dataset, b: xr.Dataset, unpaired: bool) -> dict:
         "pairing": how,
         "realizations": int(a.sizes["realization"]),
         "realizations_b": int(b.sizes["realization"]),
-        "left_out": ", ".join(odd),
     }
 
 
 def compare_all(named: Mapping[str, xr.Dataset], unpaired: bool = False) -> dict[str, xr.Dataset]:
     """The first scenario (A, the reference) against each of the others (B): {name of the other: comparison}."""
     (reference, a), *others = named.items()
-    return {
-        name: compare(a, b, unpaired).assign_attrs(scenario_a=reference, scenario_b=name, title=f"{reference} minus {name}")
-        for name, b in others
-    }
+    return {name: compare(a.assign_attrs(scenario=reference), b.assign_attrs(scenario=name), unpaired) for name, b in others}
 
 
 def differs(comparison: xr.Dataset, level: float = 0.9) -> bool:

@@ -42,9 +42,11 @@ for command in (*running.COMMANDS, *scenarios.COMMANDS, *answers.COMMANDS, *past
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the program ``forecast``."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as this process lives
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="replace")
     given = sys.argv[1:] if arguments is None else arguments
     loading.lightly(cluster=any(argument.startswith(CLUSTER) for argument in given))
     with stoppable():

@@ -104,11 +104,18 @@ def compare(
     forecast compare outputs/mine outputs/baseline --fail-if-different && echo no difference
     """
     from forecast.assess.compare import compare_all, differs, rows, sure
-    from forecast.ensemble.export import write_netcdf
+    from forecast.assess.pictures import check_file
+    from forecast.ensemble.export import refuse_device, write_netcdf
     from forecast.ensemble.store import open_results
 
     if len(folders) < 2:
         raise click.UsageError("compare needs at least two folders of results")
+    if fail_if_different and fail_unless_different:
+        raise click.UsageError("--fail-if-different and --fail-unless-different: give one of them")
+    if output is not None:
+        refuse_device(output)
+    if picture is not None:
+        check_file(picture)
     named = {name: open_results(folder) for name, folder in zip(_names(folders), folders, strict=True)}
     found = compare_all(named, unpaired)
     tables = {name: _only(rows(comparison), segment=segment, chemistry=chemistry) for name, comparison in found.items()}
@@ -117,13 +124,15 @@ def compare(
     else:
         for name, table in tables.items():
             click.echo(f"{next(iter(named))} minus {name}")
+            if left_out := found[name].attrs["left_out"]:
+                click.echo(f"left out: {left_out}")
             fewer = min(found[name].attrs[key] for key in ("realizations", "realizations_b"))
             told = [row for row in table if show_all or sure(row, fewer)]
             for kind in ("measure", "milestone"):
                 click.echo()
                 write_table([row for row in told if kind in row])
             if len(told) < len(table):
-                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by what luck may explain; --all shows them")
+                click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by no more than luck may explain; --all shows them")
     if output is not None:
         for name, comparison in found.items():
             others = output.with_name(f"{output.stem}-{'-'.join(Path(name).parts).strip('-/')}{output.suffix}")
@@ -139,7 +148,7 @@ def compare(
 
 def _names(folders: tuple[Path, ...]) -> list[str]:
     """Short names of folders; whole paths where two are called the same."""
-    short = [folder.absolute().name for folder in folders]
+    short = [folder.absolute().name.encode(errors="replace").decode() for folder in folders]
     names = short if len(set(short)) == len(short) else [str(folder) for folder in folders]
     if len(set(names)) < len(names):
         raise click.UsageError("the same folder is named twice")

@@ -55,6 +55,9 @@ class Group(click.Group):
         return list(self.commands)
 
 
+SEED = click.IntRange(0, 2**63 - 1)
+MOST = 2**31 - 1
+"""Realizations that can be numbered, as in ``ensemble.plan``, which is slow to load."""
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 RESULTS = click.Path(path_type=Path, file_okay=True, exists=False)
 

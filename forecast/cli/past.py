@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from forecast.cli.face import Command, as_json, progress_bar, write_json, write_table
+from forecast.cli.face import SEED, Command, as_json, progress_bar, write_json, write_table
 
 YEARS = re.compile(r"(\d{1,4})(?:\.\.(\d{1,4}))?")
 SHOWN = 15
@@ -27,7 +27,7 @@ class Range(click.ParamType):
         for part in str(value).split(","):
             match = YEARS.fullmatch(part.strip())
             if match is None or (match[2] and int(match[2]) < int(match[1])):
-                self.fail(f"{value!r}: must be such as 2018..2024 or 2019,2021", param, ctx)
+                self.fail(f"{value!r}: must be whole numbers, rising, such as 3..5, 4 or 3,5", param, ctx)
             found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
         return tuple(sorted(found))
 
@@ -36,7 +36,7 @@ def shared(command: Any) -> Any:
     """Options of long work on the past."""
     for option in (
         click.option("--members", type=click.IntRange(1), help="Size of the ensemble [600]."),
-        click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same result."),
+        click.option("--seed", type=SEED, default=1, show_default=True, help="Same seed, same result."),
         click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. Changes no number."),
         click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a number of the scenario; can be repeated."),
         click.option("--resume", is_flag=True, help="Continue work that was interrupted."),

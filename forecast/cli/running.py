@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecast.cli.face import RESULTS, Command, as_json, progress_bar, write_json
+from forecast.cli.face import MOST, RESULTS, SEED, Command, as_json, progress_bar, write_json
 from forecast.errors import RealizationError, StoreError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, short_help="Simulate scenarios.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@click.option("-n", "--realizations", type=click.IntRange(1), default=100, show_default=True, help="How many worlds to simulate.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same bytes.")
+@click.option("-n", "--realizations", type=click.IntRange(1, MOST), default=100, show_default=True, help="How many worlds to simulate.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Same seed, same bytes.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. Changes no number.")
 @click.option("--scheduler", metavar="URL", help="Run on the dask cluster of this scheduler, such as tcp://10.0.0.1:8786.")
 @click.option("--stage", metavar="URL", help="Let blocks travel from the cluster through here, such as s3://bucket/stage.")

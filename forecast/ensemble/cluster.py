@@ -159,6 +159,7 @@ class Cluster:
     def _finished(self, task: Vouched, blocks: list[int]) -> Generator[tuple[int, Any], None, None]:
         """Blocks with what the task returned for them, as they come."""
         from distributed import KilledWorker
+        from distributed.comm import CommClosedError
 
         wanted, breaks, seen = Wanted(self.client, pickle.dumps(task)), 0, time.monotonic()
         try:
@@ -181,7 +182,7 @@ class Cluster:
                         raise
                     wanted.expect(block, future)
                     seen = self._look_for_workers(seen)
-                except CancelledError as error:
+                except (CancelledError, CommClosedError) as error:
                     raise self._lost() from error
                 except (ImportError, AttributeError) as error:
                     raise _late(f"cannot load battery-forecast ({error})") from error

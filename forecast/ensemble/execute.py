@@ -150,8 +150,12 @@ def run(
     """
     began = time.time()
     folder = Path(os.path.abspath(folder))
-    if not folder.name:
-        raise RequestError(f"{folder}: must be a folder within another")
+    if not folder.name or folder.suffix == ".partial":
+        raise RequestError(f"{folder}: must be a folder within another, and no name of an unfinished run (.partial)")
+    if workers is not None and workers < 1:
+        raise RequestError(f"workers: {workers}; must be at least 1")
+    if resume and not force and _sealed_as(folder, plan):  # nothing needs to be written, so it may be where nothing can be
+        return _finished(folder, plan)
     partial = folder.with_name(f"{folder.name}.partial")
     kept = f"interrupted; what is finished is kept in {partial}: the same command with --resume continues"
     with locked(folder), stoppable(kept):
@@ -192,10 +196,6 @@ def _engine(workers: int, blocks: int, meanwhile: Callable[[], object] | None) -
 
 def _already_there(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> Outcome | None:
     """The outcome of an earlier run if there is nothing left to do; an error if something is in the way."""
-    if resume and not force and _sealed_as(folder, plan):
-        for problem in store.seen_at_once(folder, manifest.read(folder)["files"]):
-            raise StoreError(f"{problem}; --force computes it again")
-        return _finished(folder, plan)
     store.refuse_existing(folder, force)
     if resume and _sealed_as(partial, plan):  # it was killed before its results were in place
         store.publish(partial, folder, force)
@@ -204,6 +204,8 @@ def _already_there(plan: Plan, folder: Path, partial: Path, resume: bool, force:
 
 
 def _finished(folder: Path, plan: Plan) -> Outcome:
+    for problem in store.seen_at_once(folder, manifest.read(folder)["files"]):
+        raise StoreError(f"{problem}; --force computes it again")
     return Outcome(folder, plan.realizations, manifest.read(folder)["failed"], 0.0, 0)
 
 

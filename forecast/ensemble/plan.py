@@ -17,6 +17,8 @@ from forecast.errors import ForecastError, RequestError
 if TYPE_CHECKING:
     from forecast.ensemble.posterior import Posterior
 
+MOST = 2**31 - 1
+"""Realizations that can be numbered."""
 LARGEST_BLOCK = 100
 MOST_BUYERS = 10_000_000  # in a block: about 20 bytes each in memory
 FEWEST_BLOCKS = 4
@@ -88,8 +90,8 @@ class Plan:
             raise RequestError(f"realizations: {self.realizations}; must be at least 1")
         if not 0 <= self.seed < 2**63:
             raise RequestError(f"seed: {self.seed}; must be from 0 to {2**63 - 1}")
-        if self.first < 0 or self.first + self.realizations > 2**31 - 1:
-            raise RequestError(f"first realization: {self.first}; must be at least 0, and the last below 2147483647")
+        if self.first < 0 or self.first + self.realizations > MOST:
+            raise RequestError(f"realizations: {self.first} to {self.first + self.realizations - 1}; must be from 0 to {MOST - 1}")
         if self.block < 0:
             raise RequestError(f"block: {self.block}; must be at least 1, or 0 for a fitting size")
         if self.posterior is not None and not self.posterior.sha256:

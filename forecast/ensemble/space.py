@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,13 @@ SURELY = 0.8
 
 def bytes_of(plan: Plan, blocks: Collection[int] | None = None) -> int:
     """Estimate what the result of a plan takes on the disk, without pictures; with ``blocks``, what is to come if these are left."""
-    lengths = {v.name: len(v.values) for v in metadata.coordinates(plan) if v.values is not None}
-    recorded = metadata.variables(plan)
+    one = replace(plan, realizations=1)  # of a plan too large for any disk nothing is made
+    lengths = {v.name: len(v.values) for v in metadata.coordinates(one) if v.values is not None}
+    recorded = metadata.variables(one)
     values = sum(math.prod(lengths[dim] for dim in v.dims[1:]) * np.dtype(v.dtype).itemsize for v in recorded)
     wanted = plan.blocks if blocks is None else blocks
-    realizations = sum(plan.places(block).stop - plan.places(block).start for block in wanted)
-    chunks = values * COMPRESSED * realizations + BYTES_OF_A_FILE * len(recorded) * (len(wanted) + 1)
+    left = plan.realizations if blocks is None else sum(plan.places(block).stop - plan.places(block).start for block in blocks)
+    chunks = values * COMPRESSED * left + BYTES_OF_A_FILE * len(recorded) * (len(wanted) + 1)
     posterior = plan.posterior.file if plan.posterior else None
     inputs = len(plan.text.encode()) + (posterior.stat().st_size if posterior and posterior.is_file() else 0)
     return int(chunks + SUMMARY * values) + (inputs if blocks is None else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -251,7 +252,8 @@ def save(figure, path: str | Path) -> Path:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "png": {"Software": None},
     }
-    with matplotlib.rc_context({"svg.hashsalt": "battery-forecast", "svg.fonttype": "path"}):
+    with matplotlib.rc_context({"svg.hashsalt": "battery-forecast", "svg.fonttype": "path"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name of yours in letters that are drawn as boxes
         if kind == "png":
             lay_out(figure)
         figure.savefig(unfinished, format=kind, metadata=without.get(kind), dpi=DOTS)

@@ -95,6 +95,8 @@ def find(name: str | Path) -> Path:
     text = str(name)
     if "\0" in text:
         raise ScenarioError([f"{short(text)!r}: no such file"])
+    if not Path(text).name.isprintable():
+        raise ScenarioError([f"{short(text)!r}: names of scenarios are UTF-8 that can be printed"])
     if text.endswith(SUFFIXES) or "/" in text or "\\" in text:
         return Path(name)
     if text not in names():
@@ -203,8 +205,11 @@ class _Visit:
         """Add ``a.b.c=value`` as a layer of its own."""
         path, equals, value = text.partition("=")
         keys = path.strip().split(".")
-        if not equals or not value.strip() or not all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys):
-            self.problems.append(f"{SET} {short(text)!r}; must be written NAME.NAME=VALUE")
+        if not equals or not all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys):
+            self.problems.append(f"{SET} {short(text)!r}; must be written KEY=VALUE, such as lithium.floor=0.5")
+            return
+        if not value.strip():
+            self.problems.append(f"{SET} {short(text)!r}; has no value; null is what the number is without this scenario")
             return
         if keys[0] == "base":
             self.problems.append(f"{SET} base: cannot be set; name the scenario itself")

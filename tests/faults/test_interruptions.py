@@ -123,6 +123,15 @@ def test_a_disk_that_takes_no_more_is_one_message_and_no_result(tmp_path, expect
         assert (tmp_path / "run/manifest.json").read_bytes() == expected
 
 
+def test_what_is_complete_is_so_where_nothing_can_be_written(tmp_path):
+    run(PLAN, tmp_path / "locked/run", workers=1, simulate=fake_world.simulate)
+    (tmp_path / "locked/.run.lock").unlink()
+    (tmp_path / "locked").chmod(0o555)
+    command = [*fake_world.WITHOUT_PRIVILEGES, sys.executable, str(SCRIPT), str(tmp_path / "locked/run"), "resume"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_read_only_place_is_one_message(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o555)
     command = [*fake_world.WITHOUT_PRIVILEGES, sys.executable, str(SCRIPT), str(tmp_path / "locked/run")]

@@ -277,7 +277,7 @@ def test_answers_are_tables_or_json(folder, monkeypatch, capsys, command, module
     assert "there are all, drones" in capsys.readouterr().err
 
 
-COMPARED = SimpleNamespace(attrs={"realizations": 20, "realizations_b": 20})
+COMPARED = SimpleNamespace(attrs={"realizations": 20, "realizations_b": 20, "left_out": ""})
 PRICE = {"measure": "price", "mean": 1.0, "standard_error": 0.1}
 ENTRY = {"milestone": "entry", "low": 1.0, "median": 2.0, "high": 3.0, "both": 1.0, "only_a": 0.0, "only_b": 0.0}
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from synthetic_results import results
 
 from forecast.assess.compare import compare, compare_all, differs, rows, sure
@@ -51,8 +52,20 @@ def test_the_mean_difference_is_the_difference_of_means(base, sodium):
 def test_other_seeds_and_realizations_are_refused_with_the_reason(base):
     with pytest.raises(StoreError, match="seeds 1 and 2"):
         compare(base, results(30, seed=2))
-    with pytest.raises(StoreError, match="30 from 0 to 29 and 20 from 0 to 19"):
-        compare(base, base.isel(realization=slice(20)))
+    with pytest.raises(StoreError, match=r"first and second cannot be paired: realizations 0 to 19 and 20 to 29; .*--unpaired"):
+        compare_all({"first": base.isel(realization=slice(20)), "second": base.isel(realization=slice(20, 30))})
+
+
+def test_realizations_that_both_have_are_paired_and_the_others_left_out(base, sodium):
+    some, rest = base.drop_sel(realization=[3, 7]), base.isel(realization=slice(5, 30))
+    for a, b in ((some, sodium), (sodium, some), (rest, some)):
+        common = np.intersect1d(a["realization"], b["realization"])
+        found = compare(a, b)
+        straight = compare(a.sel(realization=common), b.sel(realization=common))
+        xr.testing.assert_equal(found, straight)
+        lacking = len(np.setxor1d(a["realization"], b["realization"]))
+        assert found.attrs["left_out"] == f"{lacking} realizations that one lacks"
+        assert (found.attrs["realizations"], found.attrs["realizations_b"]) == (len(common), len(common))
 
 
 def test_unpaired_says_so_and_has_wider_intervals(base, sodium):

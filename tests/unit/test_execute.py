@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_blocks_depend_on_the_number_of_realizations_and_buyers_alone(realizatio
 
 @pytest.mark.parametrize("wrong", [{"realizations": 0}, {"realizations": -3}, {"block": -1}, {"first": -1}, {"seed": -1}, {"seed": 2**63}])
 def test_an_ensemble_of_nothing_or_by_no_seed_is_refused(wrong):
-    with pytest.raises(ForecastError, match=r"must be (at least|from 0 to 9223372036854775807)"):
+    with pytest.raises(ForecastError, match=r"must be (at least|from 0 to (2147483646|9223372036854775807))"):
         Plan(**{"name": "x", "world": None, "text": "", "seed": 1, "realizations": 1} | wrong)
 
 
@@ -351,9 +352,26 @@ def test_results_that_were_being_removed_do_not_come_back(tmp_path, monkeypatch)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".run.lock"]
 
 
-def test_the_root_of_all_folders_is_no_place_for_results():
-    with pytest.raises(RequestError, match="/: must be a folder within another"):
-        done(Path("/"))
+@pytest.mark.parametrize("place", ["/", "run.partial"])
+def test_the_root_of_all_folders_and_that_of_an_unfinished_run_are_no_places_for_results(tmp_path, place):
+    with pytest.raises(RequestError, match="must be a folder within another, and no name of an unfinished run"):
+        done(tmp_path / place)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_less_than_one_worker_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="workers: 0; must be at least 1"):
+        done(tmp_path / "run", workers=0)
+
+
+def test_a_plan_larger_than_any_disk_is_refused_before_anything_of_its_length_is_made(tmp_path):
+    tracemalloc.start()
+    try:
+        with pytest.raises(ForecastError, match="too little room"):
+            done(tmp_path / "run", fake_world.plan(2**31 - 2, 2**20))
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_run_killed_while_its_folder_was_made_is_resumed(tmp_path):

@@ -275,7 +275,7 @@ def test_origins_are_years_and_ranges_of_years(asked, origins, years):
 def test_what_is_no_range_is_wrong_usage(asked, capsys, option, wrong):
     assert cli.status(["hindcast", option, wrong]) == 2
     shown = capsys.readouterr()
-    assert "must be such as 2018..2024 or 2019,2021" in shown.err
+    assert "must be whole numbers, rising, such as 3..5, 4 or 3,5" in shown.err
     assert (shown.out, asked) == ("", [])
 
 

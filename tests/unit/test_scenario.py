@@ -1,6 +1,8 @@
 """Scenario files: spelling, overlays, sources, and everything that must be refused, in the first second and all at once."""
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -122,9 +124,30 @@ def test_overrides_win_over_files_in_their_order(folder):
     assert world.lithium.ceiling.prior == Prior("normal", (80000, 1))
 
 
-@pytest.mark.parametrize("text", ["lithium.first_price=", "lithium.first_price= ", "lithium.first_price", "=7"])
-def test_an_override_without_a_key_or_a_value_is_told_how_to_write_one(folder, text):
-    assert "must be written NAME.NAME=VALUE" in only_problem(differing(folder, ""), [text])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("lithium.first_price=", "has no value; null is"),
+        ("lithium.first_price= ", "has no value; null is"),
+        ("lithium.first_price", "must be written KEY=VALUE"),
+        ("=7", "must be written KEY=VALUE"),
+    ],
+)
+def test_an_override_without_a_key_or_a_value_is_told_how_to_write_one(folder, text, told):
+    assert told in only_problem(differing(folder, ""), [text])
+
+
+def test_overrides_of_the_makefile_are_such_as_are_taken():
+    asked = re.findall(r"--set (\S+)", (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8"))
+    assert asked
+    assert load("baseline", asked).posterior is None
+
+
+@pytest.mark.parametrize("name", ["\udcff.yaml", "a\nb.yaml"])
+def test_a_name_that_cannot_be_written_down_is_refused(folder, name):
+    (folder / name).write_text((folder / "small.yaml").read_text())
+    with pytest.raises(ScenarioError, match="names of scenarios are UTF-8 that can be printed"):
+        load(folder / name)
 
 
 def test_a_bad_override_is_told_like_any_problem(folder):
