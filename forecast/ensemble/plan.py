@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 MOST = 2**31 - 1
 """Realizations that can be numbered."""
-LARGEST_BLOCK = 100
-MOST_BUYERS = 10_000_000  # in a block: about 20 bytes each in memory
-FEWEST_BLOCKS = 4
+LARGEST_BLOCK = 150
+MOST_BUYERS = 15_000_000  # in a block: about 20 bytes each in memory
+SHARES = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
 ENGINE = (
     "declare.py", "layout.py", "mixing.py", "special.py", "streams.py", "model",
@@ -31,8 +31,13 @@ ENGINE = (
 
 
 def default_block(realizations: int, buyers: int) -> int:
-    """Realizations of one block: depends on nothing but their number and that of buyers, so that bytes do not depend on the machine."""
-    return max(1, min(LARGEST_BLOCK, MOST_BUYERS // buyers, -(-realizations // FEWEST_BLOCKS)))
+    """Realizations of one block: depends on nothing but their number and that of buyers, so that bytes do not depend on the machine.
+
+    As large as memory bears; and as many blocks as two or four processors share evenly.
+    """
+    most = max(1, min(LARGEST_BLOCK, MOST_BUYERS // buyers))
+    blocks = SHARES * -(-realizations // (SHARES * most))
+    return -(-realizations // blocks)
 
 
 @cache
