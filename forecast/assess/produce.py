@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,8 @@ def redraw(folder: str | Path) -> list[Path]:
     from forecast.assess.pictures import draw_all
 
     folder = Path(folder)
-    with locked(folder):
+    manifest.read(folder)
+    with locked(Path(os.path.realpath(folder)), needed=False):
         files = draw_all(open_results(folder), folder / "pictures", cores())
         add_files(folder, [file.relative_to(folder).as_posix() for file in files])
     return files

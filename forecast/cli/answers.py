@@ -112,15 +112,17 @@ def compare(
         raise click.UsageError("compare needs at least two folders of results")
     if fail_if_different and fail_unless_different:
         raise click.UsageError("--fail-if-different and --fail-unless-different: give one of them")
-    if output is not None:
-        refuse_device(output)
+    files = _files_of(output, _names(folders)[1:]) if output else {}
+    for file in files.values():
+        refuse_device(file)
     if picture is not None:
         check_file(picture)
     named = {name: open_results(folder) for name, folder in zip(_names(folders), folders, strict=True)}
     found = compare_all(named, unpaired)
     tables = {name: _only(rows(comparison), segment=segment, chemistry=chemistry) for name, comparison in found.items()}
     if as_json:
-        write_json({"a": next(iter(named)), "b": tables})
+        counted = {name: {key: comparison.attrs[key] for key in ("realizations", "left_out")} for name, comparison in found.items()}
+        write_json({"a": next(iter(named)), "b": tables, "compared": counted})
     else:
         for name, table in tables.items():
             click.echo(f"{next(iter(named))} minus {name}")
@@ -133,10 +135,8 @@ def compare(
                 write_table([row for row in told if kind in row])
             if len(told) < len(table):
                 click.echo(f"\n{len(table) - len(told)} of {len(table)} rows differ by no more than luck may explain; --all shows them")
-    if output is not None:
-        for name, comparison in found.items():
-            others = output.with_name(f"{output.stem}-{'-'.join(Path(name).parts).strip('-/')}{output.suffix}")
-            write_netcdf(comparison, output if len(found) == 1 else others)
+    for name, comparison in found.items() if output else ():
+        write_netcdf(comparison, files[name])
     if picture is not None:
         from forecast.assess.pictures import save
         from forecast.report.plots import scenario_comparison
@@ -144,6 +144,16 @@ def compare(
         save(scenario_comparison(named), picture)
     different = any(differs(comparison, float(level)) for comparison in found.values())
     return NOT_SO if (different and fail_if_different) or (fail_unless_different and not different) else 0
+
+
+def _files_of(output: Path, names: list[str]) -> dict[str, Path]:
+    """The file of each comparison: the one that is named, or of several one beside it for each."""
+    if len(names) == 1:
+        return {names[0]: output}
+    files = {name: output.with_name(f"{output.stem}-{'-'.join(Path(name).parts).strip('-/')}{output.suffix}") for name in names}
+    if len(set(files.values())) < len(names):
+        raise click.UsageError(f"--output {output}: two of these folders would share a file; compare them one by one")
+    return files
 
 
 def _names(folders: tuple[Path, ...]) -> list[str]:

@@ -13,8 +13,8 @@ import numpy as np
 from forecast.ensemble.metadata import NO_CODE, Variable
 
 ABOUT = "zarr.json"
-KEPT_BITS = 12
-"""Bits of mantissa of what is stored."""
+KEPT_BITS, MANTISSA_BITS = 12, 23
+"""Bits of mantissa of what is stored, and of any float32."""
 LARGEST_CHUNK = 2_147_483_631
 """Bytes of one chunk that the compressor can take."""
 COMPRESSION = {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "blocksize": 1 << 17}
@@ -45,6 +45,19 @@ def create_array(folder: Path, variable: Variable, shape: Sequence[int], chunk: 
     if variable.values is not None and variable.values.size:
         values = _texts(variable.values) if variable.dtype == "string" else np.ascontiguousarray(variable.values, variable.dtype)
         (place / chunk_name(variable.dims)).write_bytes(packed(values))
+
+
+def round_bits(values: np.ndarray, keep: int = KEPT_BITS) -> np.ndarray:
+    """Round float32 to ``keep`` bits of mantissa, half to even, so that it compresses; whole numbers below 2**keep stay exact.
+
+    There is one nan and one zero in the result, whatever their signs and payloads were.
+    """
+    from forecast.ensemble.rounding import round_off  # compiled code is slow to load
+
+    values = np.ascontiguousarray(values, np.float32)
+    rounded = np.empty_like(values)
+    round_off(values.reshape(-1).view(np.uint32), MANTISSA_BITS - keep, rounded.reshape(-1).view(np.uint32))
+    return rounded
 
 
 def packed(values: np.ndarray | bytes) -> bytes:

@@ -72,13 +72,23 @@ class Carried:
             parcel = packed(partial, block)
         if self.stage is None:
             return parcel
-        self.stage.put(f"{block}.zip", parcel)
+        with _saying_what_is_kept():
+            self.stage.put(f"{block}.zip", parcel)
         return hashlib.sha256(parcel).hexdigest()
 
     def receive(self, block: int, ticket: Any) -> None:
         """Put the files of a block into the unfinished folder."""
-        parcel = ticket if self.stage is None else self.stage.take(f"{block}.zip", ticket)
+        with _saying_what_is_kept():
+            parcel = ticket if self.stage is None else self.stage.take(f"{block}.zip", ticket)
         unpack(parcel, self.work.partial)
+
+
+@contextmanager
+def _saying_what_is_kept() -> Iterator[None]:
+    try:
+        yield
+    except ForecastError as error:
+        raise ForecastError(f"{error}; what is finished is kept: the same command with --resume continues") from error
 
 
 def packed(partial: Path, block: int) -> bytes:
@@ -131,7 +141,7 @@ class Stage:
         """Read an object and remove it. Raises ForecastError if it is not what was put there."""
         content = self.find(name)
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise ForecastError(f"{self.url}/{name}: missing or not what a worker wrote; --resume computes it again")
+            raise ForecastError(f"{self.url}/{name}: missing or not what a worker wrote")
         with self._reached(name):
             files, root = self._files()
             files.rm_file(f"{root}/{name}")
@@ -142,8 +152,7 @@ class Stage:
         try:
             yield
         except OSError as error:  # one that is too slow raises TimeoutError, which is one
-            told = error.strerror or str(error) or type(error).__name__
-            raise ForecastError(f"{self.url}/{name}: {told}; what is finished is kept: the same command with --resume continues") from error
+            raise ForecastError(f"{self.url}/{name}: {error.strerror or str(error) or type(error).__name__}") from error
 
     def answer(self) -> str:
         """Copy the question; returns the name of the copy."""

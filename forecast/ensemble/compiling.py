@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -81,9 +82,13 @@ def once(rehearse: Callable[[], object], copies: int = 0) -> None:
 
 
 def _kinds_kept(kernel: Any) -> list[Any]:
-    """Kinds of arguments for which a kernel is kept; none where a power failure left a list that cannot be read, which is thrown away."""
+    """Kinds of arguments for which a kernel is kept; none where a power failure cut off what is kept, which is thrown away."""
     try:
-        return [kinds for kinds, *_ in kernel._cache._cache_file._load_index()]
+        files = kernel._cache._cache_file
+        index = files._load_index()
+        if not all(Path(files._data_path(name)).read_bytes().endswith(pickle.STOP) for name in index.values()):
+            raise EOFError
+        return [kinds for kinds, *_ in index]
     except Exception:  # noqa: BLE001 - as in ``loading.kernels_as_kept``
         with suppress(OSError):
             for file in _kept_by(kernel):

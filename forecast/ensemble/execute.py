@@ -196,17 +196,23 @@ def _engine(workers: int, blocks: int, meanwhile: Callable[[], object] | None) -
 
 def _already_there(plan: Plan, folder: Path, partial: Path, resume: bool, force: bool) -> Outcome | None:
     """The outcome of an earlier run if there is nothing left to do; an error if something is in the way."""
-    store.refuse_existing(folder, force)
-    if resume and _sealed_as(partial, plan):  # it was killed before its results were in place
+    waits = resume and _sealed_as(partial, plan)  # it was killed before its results were in place
+    if resume and not force and _sealed_as(folder, plan):
+        if waits:
+            manifest.discard(partial)
+        return _finished(folder, plan)
+    if waits:
         store.publish(partial, folder, force)
         return _finished(folder, plan)
+    store.refuse_existing(folder, force)
     return None
 
 
 def _finished(folder: Path, plan: Plan) -> Outcome:
-    for problem in store.seen_at_once(folder, manifest.read(folder)["files"]):
+    content = manifest.read(folder)
+    for problem in store.seen_at_once(folder, content["files"]):
         raise StoreError(f"{problem}; --force computes it again")
-    return Outcome(folder, plan.realizations, manifest.read(folder)["failed"], 0.0, 0)
+    return Outcome(folder, plan.realizations, content["failed"], 0.0, 0)
 
 
 def _sealed_as(folder: Path, plan: Plan) -> bool:
@@ -277,8 +283,8 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep the place of a folder to ourselves; creates the folder above it."""
+def locked(folder: Path, needed: bool = True) -> Iterator[None]:
+    """Keep the place of a folder to ourselves; creates the folder above it. Unless needed, go on where nobody can keep it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
@@ -286,11 +292,13 @@ def locked(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        if not os.path.exists(lock.lock_file):  # where no file can be made it waits as for one that is locked
+        if not os.path.exists(lock.lock_file) and needed:  # where no file can be made it waits as for one that is locked
             raise manifest.cannot_write(folder, OSError(errno.ENOENT, "no file can be made there")) from None
-        raise LockedError(f"{folder}: another run is writing there") from None
+        if os.path.exists(lock.lock_file):
+            raise LockedError(f"{folder}: another run is writing there") from None
     except OSError as error:
-        raise manifest.cannot_write(folder, error) from error
+        if needed:
+            raise manifest.cannot_write(folder, error) from error
     try:
         yield
     finally:

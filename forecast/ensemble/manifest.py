@@ -99,10 +99,16 @@ def discard(folder: Path) -> None:
 
 
 def _remove(folder: Path, going: Path) -> None:
-    shutil.rmtree(going, ignore_errors=True)
-    if folder.exists():
+    _delete(going)
+    if os.path.lexists(folder):
         os.rename(folder, going)
-        shutil.rmtree(going, ignore_errors=True)
+        _delete(going)
+
+
+def _delete(place: Path) -> None:
+    if place.is_symlink():
+        place.unlink()
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _going(folder: Path) -> Path:
@@ -117,7 +123,7 @@ def replaced(folder: Path) -> Path:
 
 def bring_back(folder: Path) -> None:
     """Undo a replacement that was cut off in that moment, and end a removal."""
-    shutil.rmtree(_going(folder), ignore_errors=True)
+    _delete(_going(folder))
     if replaced(folder).is_dir() and not folder.exists():
         os.rename(replaced(folder), folder)
 
@@ -178,7 +184,7 @@ def read(folder: Path) -> dict[str, Any]:
     if not isinstance(name := run.get("scenario"), str) or not _is_name(name):
         raise StoreError(f"{folder / NAME}: is of scenario {name!r}, which cannot be the name of one")
     for path, facts in content["files"].items():
-        named = len(path) <= LONGEST_PATH and all(_is_name(part) for part in path.split("/"))
+        named = all(_is_name(part) for part in path.split("/")) and len(os.fsencode(path)) <= LONGEST_PATH
         if not named or not isinstance(facts, dict) or [type(facts.get(key)) for key in ("size", "sha256")] != [int, str]:
             raise StoreError(f"{folder / NAME}: lists {path!r}, which cannot be a file of these results")
     return content

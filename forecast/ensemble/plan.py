@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MOST = 2**31 - 1
 """Realizations that can be numbered."""
-LARGEST_BLOCK = 150
-MOST_BUYERS = 15_000_000  # in a block: about 20 bytes each in memory
+LARGEST_BLOCK = 125
+MOST_BUYERS = 12_500_000  # in a block: about 20 bytes each in memory
 SHARES = 4
 LIBRARIES = ("numpy", "scipy", "simpy", "numba", "pydantic", "xarray", "zarr", "numcodecs")
 ENGINE = (

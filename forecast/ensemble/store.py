@@ -33,22 +33,8 @@ SUMMARY = "summary.nc"
 PLAN = "plan.json"
 RECEIPTS = "receipts"
 PICTURES = "pictures"
-MANTISSA_BITS = 23
 SYNCED_AT_ONCE = 32
 READ_AT_ONCE = 4
-
-
-def round_bits(values: np.ndarray, keep: int = arrays.KEPT_BITS) -> np.ndarray:
-    """Round float32 to ``keep`` bits of mantissa, half to even, so that it compresses; whole numbers below 2**keep stay exact.
-
-    There is one nan and one zero in the result, whatever their signs and payloads were.
-    """
-    from forecast.ensemble.rounding import round_off  # compiled code is slow to load
-
-    values = np.ascontiguousarray(values, np.float32)
-    rounded = np.empty_like(values)
-    round_off(values.reshape(-1).view(np.uint32), MANTISSA_BITS - keep, rounded.reshape(-1).view(np.uint32))
-    return rounded
 
 
 def create(partial: Path, plan: Plan) -> None:
@@ -144,7 +130,7 @@ def _fitting(variable: Variable, recorded: Mapping[str, np.ndarray], shape: tupl
     values = np.asarray(recorded[variable.name])
     if values.shape != shape:
         raise ForecastError(f"{variable.name}: the model recorded shape {values.shape} instead of {shape}")
-    return round_bits(values) if variable.dtype == "float32" else np.where(np.isnan(values), NO_CODE, values).astype(variable.dtype)
+    return arrays.round_bits(values) if variable.dtype == "float32" else np.where(np.isnan(values), NO_CODE, values).astype(variable.dtype)
 
 
 def receipts(partial: Path) -> dict[int, dict[str, Any]]:
@@ -221,7 +207,8 @@ def publish(partial: Path, folder: Path, force: bool = False) -> None:
     try:
         refuse_existing(folder, force)
     except ForecastError as error:
-        raise ForecastError(f"{error}; these wait in {partial}: the same command with --resume puts them in place") from error
+        waits = f"the finished run waits in {partial}: --resume, with --force to replace what is there, puts it in place"
+        raise ForecastError(f"{error}; {waits}") from error
     shutil.rmtree(partial / RECEIPTS, ignore_errors=True)
     (partial / PLAN).unlink(missing_ok=True)
     manifest.put_in_place(partial, folder)

@@ -300,7 +300,8 @@ def test_compare_answers_make_with_its_exit_code(folder, tmp_path, monkeypatch, 
     assert cli.status(["compare", str(folder), str(other)]) == 0
     assert capsys.readouterr().out.startswith(f"{folder.name} minus other\n")
     assert cli.status(["compare", str(folder), str(other), option, "--json"]) == code
-    assert json.loads(capsys.readouterr().out)["b"]["other"] == [PRICE, ENTRY]
+    told = json.loads(capsys.readouterr().out)
+    assert (told["b"]["other"], told["compared"]["other"]) == ([PRICE, ENTRY], {"realizations": 20, "left_out": ""})
     assert cli.status(["compare", str(folder), str(folder)]) == 2
 
 
@@ -313,6 +314,8 @@ def test_comparisons_of_folders_of_one_name_are_files_of_their_paths(folder, tmp
     monkeypatch.setattr(comparing, "rows", lambda comparison: [PRICE, ENTRY])
     monkeypatch.setattr(comparing, "differs", lambda comparison, level: False)
     assert cli.status(["compare", *map(str, places), "--output", str(tmp_path / "z.nc")]) == 0
+    assert cli.status(["compare", str(places[0]), "a-b", "a/b", "--output", str(tmp_path / "y.nc")]) == 4
+    assert cli.status(["compare", str(places[0]), "x/a-b/same", "x/a/b/same", "--output", str(tmp_path / "y.nc")]) == 2
     written = sorted(file.name for file in tmp_path.glob("z-*.nc"))
     assert [name.split("-")[-2:] for name in written] == [["b", "same.nc"], ["c", "same.nc"]]
 

@@ -124,8 +124,10 @@ def test_a_stage_that_fails_on_the_way_is_named(tmp_path, monkeypatch):
     stage = Stage(tmp_path.as_uri())
     monkeypatch.setattr(Stage, "_files", slow)
     for act in (lambda: stage.put("0.zip", b""), lambda: stage.find("0.zip"), lambda: stage.take("0.zip", "")):
-        with pytest.raises(ForecastError, match=r"0\.zip: too slow; what is finished is kept"):
+        with pytest.raises(ForecastError, match=r"0\.zip: too slow$"):
             act()
+    with pytest.raises(ForecastError, match=r"0\.zip: too slow; what is finished is kept"):
+        Carried(Work(tmp_path, fake_world.plan(), fake_world.simulate), stage).receive(0, "")
 
 
 def test_a_worker_that_cannot_use_a_stage_is_named_once_with_its_reason(processes, tmp_path, monkeypatch):

@@ -72,7 +72,7 @@ def test_the_first_of_many_are_a_run_of_few(tmp_path):
 
 @pytest.mark.parametrize(
     ("realizations", "buyers", "block"),
-    [(1, 9, 1), (3, 9, 1), (100, 9, 25), (600, 9, 150), (1_000, 9, 125), (10_000, 100_000, 148), (90, 1_000_000, 12), (9, 2**40, 1)],
+    [(1, 9, 1), (3, 9, 1), (100, 9, 25), (600, 9, 75), (1_000, 9, 125), (10_000, 100_000, 125), (90, 1_000_000, 12), (9, 2**40, 1)],
 )
 def test_blocks_depend_on_the_number_of_realizations_and_buyers_alone(realizations, buyers, block):
     assert default_block(realizations, buyers) == block
@@ -212,6 +212,26 @@ def test_damaged_results_are_not_called_complete(tmp_path, path):
     assert store.verify(tmp_path / "run") == []
 
 
+def test_a_finished_run_that_waits_beside_the_same_results_is_not_left_there(tmp_path, monkeypatch):
+    die_before_the_end(tmp_path / "run", monkeypatch)
+    shutil.copytree(tmp_path / "run.partial", tmp_path / "kept")
+    done(tmp_path / "run", resume=True)
+    (tmp_path / "kept").rename(tmp_path / "run.partial")
+    (tmp_path / "run").rename(manifest.replaced(tmp_path / "run"))  # as a --force that was cut off in that moment leaves it
+    assert done(tmp_path / "run", resume=True, simulate=fake_world.fail_in_all).computed == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".run.lock", "run"]
+
+
+def test_results_behind_a_link_are_replaced_as_often_as_one_likes(tmp_path):
+    done(tmp_path / "big")
+    (tmp_path / "run").symlink_to(tmp_path / "big", target_is_directory=True)
+    for seed in (2, 3, 4):
+        done(tmp_path / "run", fake_world.plan(seed=seed), force=True)
+        assert store.open_results(tmp_path / "run").attrs["seed"] == seed
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".big.lock", ".run.lock", "big", "run"]
+    assert store.verify(tmp_path / "big") == []
+
+
 def test_what_was_put_there_meanwhile_stays_and_the_finished_run_waits(tmp_path):
     def work_of_somebody_else(folder, results):
         (tmp_path / "run").mkdir()
@@ -231,7 +251,7 @@ def test_a_finished_run_that_waits_replaces_other_results_only_by_force(tmp_path
     shutil.copytree(tmp_path / "run.partial", tmp_path / "kept")
     done(tmp_path / "run", fake_world.plan(seed=2), force=True)
     (tmp_path / "kept").rename(tmp_path / "run.partial")
-    with pytest.raises(ForecastError, match="--force replaces them"):
+    with pytest.raises(ForecastError, match=r"--force replaces them.* waits in .*run\.partial: --resume, with --force"):
         done(tmp_path / "run", resume=True)
     assert store.open_results(tmp_path / "run").attrs["seed"] == 2
     assert done(tmp_path / "run", resume=True, force=True, simulate=fake_world.fail_in_all).computed == 0

@@ -125,6 +125,17 @@ def test_what_a_power_failure_cut_off_is_thrown_away_and_compiled_again(tmp_path
     assert run(KEPT, NUMBA_CACHE_DIR=str(tmp_path)).startswith("False")
 
 
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
+def test_what_was_cut_off_is_not_taken_for_kept_in_programs_of_others(tmp_path, ending):
+    run("import numpy as np\nfrom tests.unit.test_loading import kernel\nkernel(np.arange(3.0))", NUMBA_CACHE_DIR=str(tmp_path))
+    told = "from forecast.ensemble import compiling\nfrom tests.unit.test_loading import kernel\n"
+    told += "print(len(compiling._kinds_kept(kernel)), len(compiling._kept_by(kernel)))"
+    assert run(told, NUMBA_CACHE_DIR=str(tmp_path)) == "1 1"
+    for file in tmp_path.rglob(f"*{ending}"):
+        os.truncate(file, file.stat().st_size // 2)
+    assert run(told, NUMBA_CACHE_DIR=str(tmp_path)) == "0 0"
+
+
 def test_a_process_of_ours_compiles_faster_and_asks_for_nothing_twice_and_that_of_others_as_it_does(tmp_path):
     assert run(FASTER.format(ours=True), NUMBA_CACHE_DIR=str(tmp_path / "ours")) == "True 6 3.0 6.0 3.0 False True"
     assert run(FASTER.format(ours=False), NUMBA_CACHE_DIR=str(tmp_path / "theirs")) == "False 6 3.0 6.0 3.0 True False"

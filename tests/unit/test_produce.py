@@ -13,7 +13,7 @@ from filelock import FileLock
 import forecast
 from forecast.assess import pictures, produce
 from forecast.ensemble import execute, store
-from forecast.errors import ForecastError, LockedError
+from forecast.errors import ForecastError, LockedError, StoreError
 from forecast.scenario import load
 
 SCRIPT = """
@@ -80,6 +80,20 @@ def test_pictures_have_the_observed_past_drawn_in():
 def test_no_picture_is_added_while_a_run_writes_there(made):
     with FileLock(made.folder.with_name(f".{made.folder.name}.lock")), pytest.raises(LockedError, match="another run is writing there"):
         produce.redraw(made.folder)
+
+
+@pytest.mark.parametrize(("place", "told"), [(".", "here"), ("..", "results.zarr"), ("../here", "here")])
+def test_pictures_are_drawn_again_whatever_way_leads_to_the_results(made, monkeypatch, place, told):
+    monkeypatch.setattr(pictures, "draw_all", lambda results, folder, workers: [])
+    monkeypatch.chdir(made.folder if told == "here" else made.folder / told)
+    assert produce.redraw(place) == []
+    assert store.verify(made.folder) == []
+
+
+def test_where_nothing_is_to_be_drawn_nothing_is_left(tmp_path):
+    with pytest.raises(StoreError, match="no such folder"):
+        produce.redraw(tmp_path / "nowhere/run")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_segment_that_is_not_there_is_named_beside_those_that_are(made):

@@ -248,11 +248,11 @@ def test_the_hash_of_values_does_not_depend_on_blocks(written, tmp_path, block):
 def test_rounding_keeps_twelve_bits_and_every_kind_of_number(values):
     given_values = np.array(values, np.float32)
     with np.errstate(all="ignore"):
-        rounded = store.round_bits(given_values)
+        rounded = arrays.round_bits(given_values)
         normal = np.isfinite(given_values) & (np.abs(given_values) > 1e-30) & (np.abs(given_values) < 1e38)
         np.testing.assert_allclose(rounded[normal], given_values[normal], rtol=2.0**-13)
         assert (np.isnan(rounded) == np.isnan(given_values)).all()
-        assert (store.round_bits(rounded).tobytes()) == rounded.tobytes()
+        assert (arrays.round_bits(rounded).tobytes()) == rounded.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -270,13 +270,13 @@ def test_rounding_keeps_twelve_bits_and_every_kind_of_number(values):
     ],
 )
 def test_what_is_stored_has_one_zero_and_one_nan_and_halves_go_to_even(bits, stored):
-    found = store.round_bits(np.array([bits], np.uint32).view(np.float32)).view(np.uint32)
+    found = arrays.round_bits(np.array([bits], np.uint32).view(np.float32)).view(np.uint32)
     assert hex(found.item()) == hex(stored)
 
 
 @given(st.integers(-4096, 4096))
 def test_small_whole_numbers_are_exact(number):
-    assert store.round_bits(np.array([number], np.float32))[0] == number
+    assert arrays.round_bits(np.array([number], np.float32))[0] == number
 
 
 def test_the_summary_comes_back_with_its_labels(written):

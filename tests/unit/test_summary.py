@@ -7,7 +7,7 @@ from synthetic_results import results
 
 from forecast.assess.compare import compare
 from forecast.assess.summary import rows, summarise
-from forecast.ensemble import store
+from forecast.ensemble import arrays
 from forecast.report import views
 
 
@@ -74,7 +74,7 @@ def test_it_is_small_and_survives_a_file(summary, tmp_path):
 KINDS = {
     "spread": lambda rng, shape: rng.lognormal(0, 5, shape),
     "of both signs": lambda rng, shape: rng.normal(size=shape),
-    "rounded and many equal": lambda rng, shape: store.round_bits(np.maximum(rng.normal(100, 10, shape), 95) * rng.integers(0, 2, shape)),
+    "rounded and many equal": lambda rng, shape: arrays.round_bits(np.maximum(rng.normal(100, 10, shape), 95) * rng.integers(0, 2, shape)),
     "all equal": lambda rng, shape: np.full(shape, -2.5),
     "near each other": lambda rng, shape: 1 + 1e-7 * rng.integers(0, 5, shape),
     "without bounds": lambda rng, shape: np.where(rng.random(shape) < 0.03, np.inf, rng.normal(size=shape)),
