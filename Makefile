@@ -54,7 +54,7 @@ compare: $(OTHERS:%=$(OUTPUTS)/comparisons/%.txt) ## compare every scenario with
 test: $(TOOLS) ## run all tests
 	@$(PYTHON) -m pytest -q $(TESTS)
 
-faults: $(TOOLS) ## break runs and results hundreds of times: kills, full disks, damage (an hour)
+faults: $(TOOLS) ## break runs and results hundreds of times: kills, full disks, damage (20 minutes)
 	@$(PYTHON) -m pytest -q --thorough tests/faults
 
 attack: $(TOOLS) ## load ATTACKS broken scenario files, simulate some that are accepted (minutes)
