@@ -95,7 +95,7 @@ def find(name: str | Path) -> Path:
     text = str(name)
     if "\0" in text:
         raise ScenarioError([f"{short(text)!r}: no such file"])
-    if not Path(text).name.isprintable():
+    if not Path(text).name.isprintable() and os.path.isfile(text):
         raise ScenarioError([f"{short(text)!r}: names of scenarios are UTF-8 that can be printed"])
     if text.endswith(SUFFIXES) or "/" in text or "\\" in text:
         return Path(name)

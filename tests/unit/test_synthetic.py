@@ -157,7 +157,7 @@ def test_a_past_that_was_made_up_can_be_learned_from():
 
 
 def test_too_few_members_cannot_be_ranked():
-    with pytest.raises(ForecastError, match="members 19, steps 4; must be at least 20"):
+    with pytest.raises(ForecastError, match="members 19: must be from 20"):
         ranks(world(), UNTIL, 1, members=19, engine=Serial())
 
 
