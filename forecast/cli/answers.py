@@ -112,12 +112,13 @@ def compare(
         raise click.UsageError("compare needs at least two folders of results")
     if fail_if_different and fail_unless_different:
         raise click.UsageError("--fail-if-different and --fail-unless-different: give one of them")
-    files = _files_of(output, _names(folders)[1:]) if output else {}
+    names = _names(folders)
+    files = _files_of(output, names[1:]) if output else {}
     for file in files.values():
         refuse_device(file)
     if picture is not None:
         check_file(picture)
-    named = {name: open_results(folder) for name, folder in zip(_names(folders), folders, strict=True)}
+    named = {name: open_results(folder) for name, folder in zip(names, folders, strict=True)}
     found = compare_all(named, unpaired)
     tables = {name: _only(rows(comparison), segment=segment, chemistry=chemistry) for name, comparison in found.items()}
     if as_json:

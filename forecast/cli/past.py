@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from forecast.cli.face import SEED, Command, as_json, progress_bar, write_json, write_table
+from forecast.errors import RequestError
 
 YEARS = re.compile(r"(\d{1,4})(?:\.\.(\d{1,4}))?")
 SHOWN = 15
@@ -162,7 +163,7 @@ def hindcast(
     from forecast.scenario import load
 
     if len(horizon) > 1 and horizon != tuple(range(1, horizon[-1] + 1)):
-        raise click.UsageError(f"--horizon: must begin with 1, such as 1..{horizon[-1]}; every year up to the last is forecast and scored")
+        raise RequestError(f"--horizon: must begin with 1, such as 1..{horizon[-1]}; every year up to the last is forecast and scored")
     with progress_bar("hindcast") as progress:
         table = record(
             load(scenario, changes), output, origins, max(horizon), names=tuple(dict.fromkeys(series)) or tuple(OBSERVABLES),

@@ -144,16 +144,16 @@ class Cluster:
 
     def _check_stage(self, stage: Stage) -> None:
         """Whether all workers and this computer write to the same place."""
-        wrong = []
         with stage.opened():
             try:
                 stage.put("question", b"asked")
+            except ForecastError as error:
+                wrong = [str(error)]
+            else:
                 answers = self._ask(stage.answer)
                 wrong = [f"{worker}: {name}" for worker, name in answers.items() if isinstance(name, Exception)]
                 copies = {worker: name for worker, name in answers.items() if isinstance(name, str)}
                 wrong += [f"{worker} has another place of that name" for worker, name in copies.items() if stage.find(name) != b"asked"]
-            except ForecastError as error:
-                wrong.append(str(error))
         if wrong:
             raise ForecastError(
                 f"{self.stage}: not a place where all workers and this computer can write and read: {_some(wrong)}. "

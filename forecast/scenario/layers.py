@@ -209,7 +209,7 @@ class _Visit:
             self.problems.append(f"{SET} {short(text)!r}; must be written KEY=VALUE, such as lithium.floor=0.5")
             return
         if not value.strip():
-            self.problems.append(f"{SET} {short(text)!r}; has no value; null is what the number is without this scenario")
+            self.problems.append(f"{SET} {short(text)!r}; has no value; null takes what holds where no file says anything")
             return
         if keys[0] == "base":
             self.problems.append(f"{SET} base: cannot be set; name the scenario itself")

@@ -16,7 +16,7 @@ from forecast import cli
 from forecast.assess import compare as comparing
 from forecast.assess import curves, milestones, pictures, produce
 from forecast.cli import face
-from forecast.ensemble import store
+from forecast.ensemble import plan, store
 from forecast.ensemble.execute import Outcome, run
 from forecast.errors import ForecastError, Interrupted, LockedError, RealizationError, ScenarioError, StoreError
 from forecast.scenario import load
@@ -303,6 +303,10 @@ def test_compare_answers_make_with_its_exit_code(folder, tmp_path, monkeypatch, 
     told = json.loads(capsys.readouterr().out)
     assert (told["b"]["other"], told["compared"]["other"]) == ([PRICE, ENTRY], {"realizations": 20, "left_out": ""})
     assert cli.status(["compare", str(folder), str(folder)]) == 2
+
+
+def test_the_command_line_knows_how_many_realizations_can_be_numbered():
+    assert face.MOST == plan.MOST
 
 
 def test_comparisons_of_folders_of_one_name_are_files_of_their_paths(folder, tmp_path, monkeypatch):

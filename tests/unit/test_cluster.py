@@ -130,6 +130,15 @@ def test_a_stage_that_fails_on_the_way_is_named(tmp_path, monkeypatch):
         Carried(Work(tmp_path, fake_world.plan(), fake_world.simulate), stage).receive(0, "")
 
 
+def test_a_stage_that_this_computer_may_not_write_to_is_told_as_that(processes, tmp_path, monkeypatch):
+    def denied(self, name, content):
+        raise ForecastError(f"{name}: Access Denied")
+
+    monkeypatch.setattr(Stage, "put", denied)
+    with pytest.raises(ForecastError, match=r"not a place where all workers and this computer can write and read: question: Access Denied"):
+        Cluster(processes.address, tmp_path.as_uri())
+
+
 def test_a_worker_that_cannot_use_a_stage_is_named_once_with_its_reason(processes, tmp_path, monkeypatch):
     reason = OSError("no access; " * 100)
     monkeypatch.setattr(Cluster, "_check_workers", lambda self: None)

@@ -300,7 +300,7 @@ def test_the_horizon_is_the_last_of_its_years(asked, capsys):
         ("--series lithum_price", 3, "allowed: cell_price, lithium_price"),
         ("--horizon 0", 2, "horizon 0: must be from 1 to 10 years"),
         ("--horizon 3..5", 2, "--horizon: must begin with 1, such as 1..5"),
-        ("--horizon 2,3", 2, "--horizon: must begin with 1, such as 1..3"),
+        ("--horizon 1,3", 2, "--horizon: must begin with 1, such as 1..3"),
         ("--horizon 1..11", 2, "horizon 11: must be from 1 to 10 years"),
         ("--members 5", 2, "members 5"),
         ("--set lithium.frist_price=1", 3, "frist_price"),
@@ -311,7 +311,7 @@ def test_hindcast_refuses_in_one_message_and_leaves_nothing(place, capsys, line,
     shown = capsys.readouterr()
     assert shown.out == ""
     assert message in shown.err
-    assert shown.err.startswith("Usage:") or len(shown.err.splitlines()) == 1
+    assert len(shown.err.splitlines()) == 1
     assert left(place) == []
 
 

@@ -127,8 +127,8 @@ def test_overrides_win_over_files_in_their_order(folder):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("lithium.first_price=", "has no value; null is"),
-        ("lithium.first_price= ", "has no value; null is"),
+        ("lithium.first_price=", "has no value; null takes"),
+        ("lithium.first_price= ", "has no value; null takes"),
         ("lithium.first_price", "must be written KEY=VALUE"),
         ("=7", "must be written KEY=VALUE"),
     ],
